@@ -1,4 +1,4 @@
-"""What in a text is no language, and what belongs together."""
+"""Codes in a text, their roles and their pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.documents import PLACEHOLDERS
 
 
 @pytest.mark.parametrize("code", PLACEHOLDERS)
-def test_a_placeholder_is_found_whole(code: str) -> None:
+def test_placeholders_are_found_whole(code: str) -> None:
     items = list(find_codes(f"One {code} two."))
     found = [item.text for item in items if isinstance(item, Code)]
     if code.isspace():
@@ -26,7 +26,7 @@ def test_a_placeholder_is_found_whole(code: str) -> None:
         "Stop!now", "Note:see 12:30 a:b", "I <3 you", "a__b", "Wait! go: on @ home", "std::map ::x",
     ],
 )  # fmt: skip
-def test_language_is_no_code(text: str) -> None:
+def test_text_is_not_code(text: str) -> None:
     assert list(find_codes(text)) == [text]
 
 
@@ -37,13 +37,13 @@ def test_the_roles() -> None:
     assert [c.role for c in codes] == roles
 
 
-def test_a_reference_is_what_its_character_is() -> None:
+def test_a_reference_acts_as_its_character() -> None:
     codes = [c for c in codes_of(["a&nbsp;b&#160;c&mdash;d&amp;e&eacute;f&quot;"], str) if c[1:]]
     roles = ["space", "space", "point", "word", "word", "point"]
     assert [c.role for c in codes if isinstance(c, Code)] == roles
 
 
-def test_pairs_nest_and_others_are_points() -> None:
+def test_unpaired_codes_are_points() -> None:
     text = "<b>1<i>2</b>3</i></u><p>4"
     items = codes_of([text], str)
     assert partners(items) == {0: 4, 4: 0}
@@ -57,7 +57,7 @@ def test_a_pair_does_not_cross_an_element() -> None:
     assert partners(items) == {0: 4, 4: 0}
 
 
-def test_a_line_that_is_only_wrapped_is_one_sentence() -> None:
+def test_a_wrapped_line_is_one_sentence() -> None:
     roles = [
         [item.role for item in with_roles(codes_of([text], str))[0] if isinstance(item, Code)]
         for text in ("It goes\non here.", "It ends.\non here", "It goes\nOn", "It\n\nis", "a\tb")
@@ -65,7 +65,7 @@ def test_a_line_that_is_only_wrapped_is_one_sentence() -> None:
     assert roles == [["space"], ["break"], ["break"], ["break"], ["break"]]
 
 
-def test_messages_of_icu_are_known() -> None:
+def test_icu_messages_are_found() -> None:
     assert is_message("You have {n, plural, one {# dog} other {# dogs}}.")
     assert is_message("{who,select,a{x}other{y}}")
     assert not is_message("{n, number} {name} {plural}")

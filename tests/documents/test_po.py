@@ -52,14 +52,14 @@ def filled(text: str | bytes, tmp_path: Path, every: bool = False, translate=sho
             '#, fuzzy\nmsgid "a"\nmsgid_plural "%d b"\nmsgstr[0] "A"\nmsgstr[1] "%d B"\n',
         ),
         (
-            'msgid "a"\nmsgid_plural "b"\nmsgstr[0] "x"\n',  # one is missing
+            'msgid "a"\nmsgid_plural "b"\nmsgstr[0] "x"\n',  # one form is missing
             '#, fuzzy\nmsgid "a"\nmsgid_plural "b"\nmsgstr[0] "x"\nmsgstr[1] "B"\n',
         ),
         ('msgid "a"\nmsgstr "x"\n', None),
         ('msgid "a"\nmsgid_plural "b"\nmsgstr[0] "x"\nmsgstr[1] "y"\n', None),
         ('#~ msgid "a"\n#~ msgstr ""\n', None),
         (
-            'msgid "a"\nmsgstr ""\nmsgid "b"\nmsgstr ""\n',  # no line between
+            'msgid "a"\nmsgstr ""\nmsgid "b"\nmsgstr ""\n',  # no blank line between
             '#, fuzzy\nmsgid "a"\nmsgstr "A"\n#, fuzzy\nmsgid "b"\nmsgstr "B"\n',
         ),
     ],
@@ -74,7 +74,7 @@ def test_an_entry(entry: str, expected: str | None, newline: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(("n", "expected"), [(1, ["B"]), (3, ["A", "B", "B"])])
-def test_as_many_plurals_as_the_language_has(n: int, expected: list[str], tmp_path: Path) -> None:
+def test_nplurals_sets_the_plural_forms(n: int, expected: list[str], tmp_path: Path) -> None:
     entry = 'msgid "a"\nmsgid_plural "b"\nmsgstr[0] ""\n'
     done = filled(HEADER.replace("nplurals=2", f"nplurals={n}") + "\n" + entry, tmp_path)
     [forms] = [e.msgstr_plural for e in polib.pofile(done.decode()) if e.msgid]
@@ -124,14 +124,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_document_is_refused(case: str, tmp_path: Path) -> None:
+def test_invalid_documents_are_refused(case: str, tmp_path: Path) -> None:
     text, message = REFUSED[case]
     with pytest.raises(InputError) as error:
         filled(text, tmp_path)
     assert message in str(error.value)
 
 
-def test_a_charset_is_that_of_the_header(tmp_path: Path) -> None:
+def test_the_header_sets_the_charset(tmp_path: Path) -> None:
     data = b"# charset=ISO-8859-1\n" + po(["ä charset=utf-16"])
     path = tmp_path / "a.po"
     path.write_bytes(data)

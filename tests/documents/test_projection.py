@@ -1,4 +1,4 @@
-"""Where codes go: by the links, each once, well nested, whatever the links are."""
+"""Codes follow the links; each occurs once, well nested, whatever the links are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MONOTONE = [(0, 0), (1, 1), (2, 2), (3, 3)]
 
 
 def spelled(m: int, n: int, links: list[tuple[int, int]], codes: Sequence[Pair | Point]) -> str:
-    """Target tokens as letters, codes as numbers."""
+    """Return target tokens as letters, codes as numbers."""
     steps = Projection(n, m, links).order(codes)
     return "".join(str(i) if is_code else chr(97 + i) for is_code, i in steps)
 
@@ -27,19 +27,19 @@ def spelled(m: int, n: int, links: list[tuple[int, int]], codes: Sequence[Pair |
         (MONOTONE, [Point(5, 2)], "ab5cd"),
         ([(0, 0), (1, 3), (2, 2), (3, 1)], [Point(5, 2)], "ab5cd"),  # before the target of token 2
         ([(0, 0), (1, 3), (2, 2), (3, 1)], [Point(5, 2, sticks_left=True)], "abcd5"),
-        (MONOTONE, [Point(5, 0), Point(6, 4)], "5abcd6"),  # the edges stay
+        (MONOTONE, [Point(5, 0), Point(6, 4)], "5abcd6"),  # edge codes stay there
         ([(0, 3), (3, 0)], [Point(5, 0), Point(6, 4)], "5abcd6"),
         (MONOTONE, [Pair(1, 2, 0, 4, [Pair(3, 4, 1, 2)])], "1a3b4cd2"),
-        # Beside each other in the source, exchanged in the target.
+        # Adjacent in the source, in reverse order in the target.
         ([(0, 2), (1, 3), (2, 0), (3, 1)], [Pair(1, 2, 0, 2), Pair(3, 4, 2, 4)], "3ab41cd2"),
-        # Overlapping stretches a–c and b–d: cut where one token is in the wrong one.
+        # Overlapping spans a–c and b–d: the cut leaves one token in the wrong span.
         (
             [(0, 0), (0, 2), (1, 0), (2, 1), (3, 3)],
             [Pair(1, 2, 0, 2), Pair(3, 4, 2, 4)],
             "1a23bcd4",
         ),
         ([], [Pair(1, 2, 0, 4)], "1abcd2"),
-        (MONOTONE[:1] + MONOTONE[2:], [Pair(1, 2, 1, 2)], "a1b2cd"),  # b has no link: the gap
+        (MONOTONE[:1] + MONOTONE[2:], [Pair(1, 2, 1, 2)], "a1b2cd"),  # no link: takes the gap
         ([(0, 0), (2, 1), (3, 2), (3, 3)], [Pair(1, 2, 1, 2)], "1a2bcd"),  # no gap
         (MONOTONE, [Pair(None, 2, 0, 1), Pair(3, None, 2, 4)], "a2b3cd"),
         ([(0, 3), (1, 2), (2, 1), (3, 0)], [Pair(None, 2, 0, 1), Pair(3, None, 2, 4)], "a23bcd"),
@@ -54,7 +54,7 @@ def test_codes_follow_the_links(
 def _tree(
     draw: st.DrawFn, start: int, end: int, numbers: list[int], deep: int
 ) -> list[Pair | Point]:
-    """Codes around and between source tokens ``start : end``, in order."""
+    """Draw codes around and between source tokens ``start : end``, in order."""
     codes, at = list[Pair | Point](), start
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(at, end))
@@ -79,7 +79,7 @@ def projections(draw: st.DrawFn) -> tuple[int, int, list[tuple[int, int]], list[
 
 
 def parents(codes: Sequence[Pair | Point], around: int | None = None) -> dict[int, int | None]:
-    """The pair directly around each code."""
+    """Return the pair directly around each code."""
     found = dict[int, int | None]()
     for code in codes:
         if isinstance(code, Point):
@@ -92,7 +92,7 @@ def parents(codes: Sequence[Pair | Point], around: int | None = None) -> dict[in
 
 @given(projections())
 @settings(max_examples=500, deadline=None)
-def test_each_code_once_each_token_once_and_the_tree_stays(
+def test_codes_and_tokens_occur_once_and_nesting_stays(
     case: tuple[int, int, list[tuple[int, int]], list[Pair | Point]],
 ) -> None:
     n, m, links, codes = case

@@ -1,4 +1,4 @@
-"""Codes taken out of a line and put back in its translation."""
+"""Codes are removed from a line and put back into its translation."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def translated(text: str, translate=shout, tokenizer: WordTokenizer = WORDS) -> 
         ("It's <b>Tom's</b>.", "IT'S <b>TOM'S</b>."),
     ],
 )
-def test_word_for_word_nothing_but_the_words_changes(source: str, expected: str) -> None:
+def test_word_for_word_only_the_words_change(source: str, expected: str) -> None:
     assert translated(source) == expected
 
 
@@ -67,9 +67,9 @@ def test_word_for_word_nothing_but_the_words_changes(source: str, expected: str)
         ("Open <a>the file</a> or <i>all</i>.", "<i>all</i> or <a>file the</a> Open."),
         ("Press <hr>Stop now", "now <hr>Stop Press"),
         ("Delete %1$s files?", "files %1$s Delete?"),
-        ("a %s b %d c", "c %s b %d a"),  # the next argument is the next one
+        ("a %s b %d c", "c %s b %d a"),  # unnumbered arguments keep their order
         ("a %1$s b %2$d c", "c %2$d b %1$s a"),
-        ("Two\u00a0dogs.", "dogs\u00a0Two."),  # white space is not put at an end
+        ("Two\u00a0dogs.", "dogs\u00a0Two."),  # white space does not move to an end
         ("One two<hr>.", "two<hr> One."),
         ("One<hr>two three", "three<hr>two One"),
         ("See (<hr>this) now", "now <hr>this See ()"),
@@ -80,7 +80,7 @@ def test_codes_go_with_their_words(source: str, expected: str) -> None:
     assert translated(source, mirror) == expected
 
 
-def test_a_lost_a_doubled_and_an_invented_placeholder() -> None:
+def test_wrong_placeholders_are_repaired() -> None:
     def careless(lines: list[str]) -> list[Hypothesis]:
         return [
             reply(
@@ -93,7 +93,7 @@ def test_a_lost_a_doubled_and_an_invented_placeholder() -> None:
     assert translated("the %1$s is here %s.", careless) == "das %1$s ist hier %s."
 
 
-def test_what_a_model_says_of_nothing_or_makes_up() -> None:
+def test_unusable_output_has_a_reason() -> None:
     def answer(*tokens: str):  # type: ignore[no-untyped-def]
         [filled] = translate_segments(
             [Segment(["Two dogs."], str, 1)], lambda lines: [reply(lines[0], list(tokens))], WORDS
@@ -127,7 +127,7 @@ def test_a_copy_of_unknown_words_is_no_translation() -> None:
         ("One w<b>or</b>d more", "ONE <b>WORD</b> MORE"),
     ],
 )
-def test_a_digit_in_a_tag_is_no_part_of_the_word(source: str, expected: str) -> None:
+def test_a_digit_in_a_tag_is_a_separate_word(source: str, expected: str) -> None:
     assert translated(source, shout, WordTokenizer()) == expected
 
 
@@ -174,7 +174,7 @@ def codes_in(text: str | None) -> Counter[str]:
     )
 
 
-# --- any codes, any words, any links
+# --- random codes, words and links
 
 LEAVES = [
     "word",
@@ -216,11 +216,11 @@ def _escape(text: str) -> str:
 
 
 def _tree(xml: str) -> tuple[set[tuple[str, str]], Counter[str]]:
-    """(code, code directly around it) and the placeholders in the text."""
+    """Return (code, code directly around it), and the placeholders in the text."""
     root = etree.fromstring(f"<t>{xml}</t>")
     pairs = {
         (e.tag + e.get("id", ""), (e.getparent().tag + e.getparent().get("id", "")))
-        for e in root.iter() if e is not root and e.tag != "x"  # a word may be in another pair
+        for e in root.iter() if e is not root and e.tag != "x"  # words may change pairs
     }  # fmt: skip
     text = "".join(root.itertext())
     words = Counter(e.get("id") for e in root.iter("x"))
@@ -229,7 +229,7 @@ def _tree(xml: str) -> tuple[set[tuple[str, str]], Counter[str]]:
 
 @given(contents(), st.randoms(use_true_random=False))
 @settings(max_examples=500, deadline=None)
-def test_each_code_once_and_well_nested_whatever_the_translation(items, rng) -> None:  # type: ignore[no-untyped-def]
+def test_codes_occur_once_and_nest_for_any_translation(items, rng) -> None:  # type: ignore[no-untyped-def]
     def wild(lines: list[str]) -> list[Hypothesis]:
         hypotheses = []
         for line in lines:

@@ -1,4 +1,4 @@
-"""Both systems fill documents, and what reads and checks documents elsewhere agrees."""
+"""Documents filled by each kind of system pass the checks of translate-toolkit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KEPT = {"printf", "xmltags", "escapes", "variables", "newlines", "tabs", "urls",
 
 
 def units(path: Path):  # type: ignore[no-untyped-def]
-    """What translate-toolkit reads in a document."""
+    """Return the units that translate-toolkit reads in a document."""
     if path.name.startswith("b"):
         return Xliff2File.parsefile(str(path)).units
     return [unit for unit in factory.getobject(str(path)).units if unit.istranslatable()]
@@ -53,7 +53,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
-def test_a_toolkit_finds_every_target_and_no_fault(
+def test_toolkit_finds_all_targets_and_no_fault(
     name: str, kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     directory = request.getfixturevalue(f"{kind}_directory")
@@ -75,7 +75,7 @@ def test_a_toolkit_finds_every_target_and_no_fault(
             if (found := KEPT & checker.run_filters(unit).keys())
         ]  # fmt: skip
     assert not faults
-    forms = 1.25 if name == "a.po" else 1  # of an entry, which is one unit here, on average
-    assert filled * forms > 0.95 * len(document.segments)  # a tiny network may have nothing to say
+    forms = 1.25 if name == "a.po" else 1  # per entry on average; an entry is one unit here
+    assert filled * forms > 0.95 * len(document.segments)  # a tiny network may give no output
     again = open_document(path, manifest.languages, False)
     assert len(again.segments) <= 0.05 * len(document.segments)

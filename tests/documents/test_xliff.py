@@ -38,7 +38,7 @@ def filled(data: bytes | str, tmp_path: Path, every: bool = False, translate=sho
 
 
 def unit(content: str, tmp_path: Path, attributes: str = "") -> str:
-    """What becomes of a unit with ``content``."""
+    """Fill a unit with ``content``; return its new content."""
     data = f"{HEAD}<trans-unit id='1'{attributes}>{content}</trans-unit>{TAIL}"
     done = filled(data, tmp_path).decode()
     start, end = f"{HEAD}<trans-unit id='1'{attributes}>", f"</trans-unit>{TAIL}"
@@ -98,7 +98,7 @@ def test_a_unit(content: str, expected: str | None, tmp_path: Path) -> None:
     assert unit(content, tmp_path) == (content if expected is None else expected.format(STATE))
 
 
-def test_empty_segments_of_a_target_are_filled_and_the_others_stay(tmp_path: Path) -> None:
+def test_only_empty_segments_of_a_target_are_filled(tmp_path: Path) -> None:
     source = (
         "<source>a b c</source><seg-source><g id='1'><mrk mtype='seg' mid='1'>a</mrk></g> "
         "<mrk mtype='seg' mid='2'>b</mrk> <mrk mtype='seg' mid='3'>c</mrk></seg-source>"
@@ -116,7 +116,7 @@ def test_empty_segments_of_a_target_are_filled_and_the_others_stay(tmp_path: Pat
     assert unit(done, tmp_path) == done
 
 
-def test_what_is_not_to_be_translated_stays(tmp_path: Path) -> None:
+def test_excluded_units_are_unchanged(tmp_path: Path) -> None:
     source = "<source>a</source>"
     assert unit(source, tmp_path, ' translate="no"') == source
     assert unit(source, tmp_path, ' approved="yes"') == source
@@ -175,13 +175,13 @@ def test_the_encoding_stays(codec: str, bom: bytes, tmp_path: Path) -> None:
 
 
 def without_targets(data: bytes) -> bytes:
-    """A document without what filling may put in."""
+    """Return the document without the targets and states that filling may add."""
     data = re.sub(rb"\s*<target[^>]*?(/>|>.*?</target\s*>)", b"", data, flags=re.DOTALL)
     return re.sub(rb' (state|subState)="[^"]*"(?=[^<]*>\s*<source)', b"", data)
 
 
 def shape(node: etree._Element) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    """Every element inside with the one around it, but for those that work as words."""
+    """Return tags and attributes of all elements inside, sorted."""
     found = []
     for element in node.iter():
         if element is not node:
@@ -214,7 +214,7 @@ def test_targets_have_the_codes_of_their_sources(data: bytes, translate, tmp_pat
 
 
 @pytest.mark.parametrize("translate", [shout, mirror])
-def test_codes_that_cross_still_open_before_they_close(translate, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_crossing_codes_open_before_they_close(translate, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     crossing = '<sc id="1"/>a <sc id="2"/>b<ec startRef="1"/> c d<ec startRef="2"/> e'
     done = filled(xliff_2([crossing]), tmp_path, translate=translate)
     [target] = etree.fromstring(done).iter("{*}target")
@@ -224,7 +224,7 @@ def test_codes_that_cross_still_open_before_they_close(translate, tmp_path: Path
     assert found.index("2") < found.index("/2")
 
 
-def test_in_version_2_segments_have_the_state(tmp_path: Path) -> None:
+def test_xliff_2_segments_have_the_state(tmp_path: Path) -> None:
     data = xliff_2(["a", "b", "c <pc id='1'>d</pc>"])
     done = filled(data, tmp_path).decode()
     assert done.count('state="translated"') == 3
@@ -257,7 +257,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_document_is_refused(case: str, tmp_path: Path) -> None:
+def test_invalid_documents_are_refused(case: str, tmp_path: Path) -> None:
     data, message = REFUSED[case]
     with pytest.raises(InputError) as error:
         filled(data, tmp_path)
@@ -266,22 +266,22 @@ def test_what_is_no_document_is_refused(case: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["de-AT", "de_CH", "deu", "DE", ""])
-def test_variants_of_a_language_are_taken(code: str, tmp_path: Path) -> None:
+def test_language_variants_are_accepted(code: str, tmp_path: Path) -> None:
     data = HEAD.replace('"de"', f'"{code}"') + UNIT % "a" + TAIL
     assert b">A</target>" in filled(data, tmp_path)
 
 
-def test_bytes_in_another_encoding_are_named(tmp_path: Path) -> None:
+def test_a_wrong_encoding_is_located(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 2: not utf-8"):
         filled(b"<?xml version='1.0'?>\n<a>\xff</a>", tmp_path)
 
 
-def test_what_stays_is_counted_by_its_reason(tmp_path: Path) -> None:
+def test_kept_units_are_counted_by_reason(tmp_path: Path) -> None:
     data = HEAD + "".join(
         f"<trans-unit id='{k}'><source>a</source><target{target}</target></trans-unit>"
         for k, target in enumerate((
             ">b", " state='new'>b", " state='needs-translation'>a", " state='final'>",
-            "><mrk mtype='seg' mid='1'>a</mrk><mrk mtype='seg' mid='2'/>",  # of no such source
+            "><mrk mtype='seg' mid='1'>a</mrk><mrk mtype='seg' mid='2'/>",  # not in the source
         ))
     ) + TAIL  # fmt: skip
     path = tmp_path / "a.xlf"
@@ -294,7 +294,7 @@ def test_what_stays_is_counted_by_its_reason(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_language_of_three_letters_is_said(
+def test_three_letter_codes_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "quiet", False)

@@ -15,7 +15,7 @@ ITEMS = [Contrast(f"s {k}", f"right {k}", f"wrong {k}", "a" if k < 6 else "b", k
 
 
 class Judge:
-    """Gives every translation the scores that it is told to."""
+    """A system whose scores are given functions of the translation."""
 
     def __init__(self, kind: str, **scores: object) -> None:
         self.kind, self.scores = kind, scores
@@ -36,7 +36,7 @@ def number(y: str) -> int:
 
 
 def test_each_model_of_a_system_chooses_by_its_own_score() -> None:
-    """P(y) is right up to distance 3 and guesses beyond; the channel outweighs it where it can."""
+    """P(y) is right up to distance 3 and ties beyond; the channel model decides the ties."""
 
     def lm(y: str) -> float:
         return -1.0 if "right" in y or number(y) > 3 else -2.0
@@ -48,7 +48,7 @@ def test_each_model_of_a_system_chooses_by_its_own_score() -> None:
     assert [j.name for j in found] == ["models/smt, P(y)", "models/smt, P(x|y) P(y)"]
     by_lm, by_both = found
     lm_decides = Judge("smt", lm=lm, channel=lambda y: -5.0 - 0.1 * ("right" in y))
-    assert judgements("m", lm_decides, ITEMS)[1].whole.share == 0.5  # both are added up
+    assert judgements("m", lm_decides, ITEMS)[1].whole.share == 0.5  # the sum decides
     assert [(a.nearest, a.farthest, a.items, a.share) for a in by_lm.by_distance] == [
         (0, 1, 2, 1.0),
         (2, 3, 2, 1.0),
@@ -65,7 +65,7 @@ def test_each_model_of_a_system_chooses_by_its_own_score() -> None:
     assert (neural.model, neural.whole.share) == ("P(y|x)", 0.0)
 
 
-def test_a_system_without_word_models_has_its_language_model_alone() -> None:
+def test_without_word_models_only_the_language_model_is_judged() -> None:
     [found] = judgements("m", Judge("smt", lm=lambda y: 0.0), ITEMS)
     assert (found.model, found.whole.share) == ("P(y)", 0.5)
     with pytest.raises(InputError, match="m gives no probabilities"):

@@ -1,4 +1,4 @@
-"""Text by a grammar: its German, its distances, and suites that no n-gram decides."""
+"""Text from a grammar: its German, its distances, and suites that no n-gram model solves."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def read(text: str, path: Path) -> Grammar:
     return Grammar(path)
 
 
-# --- distances, from the German words alone
+# --- distances, computed from the German words
 
 
 def first(words: list[str], wanted: str, start: int = 0) -> int:
-    """The first word from ``start`` on that the pattern matches, whatever mark is behind it."""
+    """Return the index of the first word from ``start`` on that matches, ignoring its mark."""
     return next(i for i in range(start, len(words)) if re.fullmatch(wanted, words[i].strip(",.")))
 
 
@@ -95,7 +95,7 @@ def ends_of_dependency(phenomenon: str, words: list[str]) -> tuple[int, int]:
     return verb, last
 
 
-def test_the_distance_is_that_of_the_german_words(pairs: list[Pair]) -> None:
+def test_distances_count_the_german_words(pairs: list[Pair]) -> None:
     assert {pair.phenomenon for pair in pairs} == {
         "agreement", "separable", "auxiliary", "relative", "case", "tense", "verb-second",
         "verb-final", "negation", "compound",
@@ -106,7 +106,7 @@ def test_the_distance_is_that_of_the_german_words(pairs: list[Pair]) -> None:
         assert other - one - 1 == pair.distance
 
 
-def test_distances_are_spread_evenly_and_as_far_as_asked(made: Text, grammar: Grammar) -> None:
+def test_distances_are_uniform_over_the_range(made: Text, grammar: Grammar) -> None:
     for found in made.splits.values():
         counts = Counter(pair.distance for pair in found)
         assert sorted(counts) == list(range(13))
@@ -116,7 +116,7 @@ def test_distances_are_spread_evenly_and_as_far_as_asked(made: Text, grammar: Gr
     assert min(phenomena.values()) > 50
 
 
-# --- German, by tables of its own
+# --- German, checked with separate tables
 
 MASCULINE = "Garten Park Wald Bahnhof Laden Stall Zoo Fluss See Turm Baum Hund"
 NEUTER = "Haus Hotel Museum Schloss Rathaus Zelt Kino Dorf Tor Denkmal Pferd Schwein"
@@ -171,7 +171,7 @@ def test_verbs_agree_with_their_subjects(grammar: Grammar) -> None:
         assert drawn is not None
         words = [word.strip(".,") for word in drawn.words]
         clause = first(words, CONJUNCTION)
-        # Jungen and the like are plural here, as subjects: their singular is Junge.
+        # Forms such as Jungen are plural here, as subjects: their singular is Junge.
         singular = words[first(words, NOUN, clause)] in SINGULAR_PEOPLE
         seen[singular] += 1
         assert (words[-1].endswith("n") and words[-1] != "erschien") is not singular, drawn
@@ -215,7 +215,7 @@ def test_adjectives_have_their_endings(grammar: Grammar) -> None:
 # --- suites
 
 
-def test_right_is_the_grammars_and_wrong_is_not(tmp_path: Path) -> None:
+def test_only_right_is_in_the_grammar(tmp_path: Path) -> None:
     small = read(SMALL, tmp_path / "small.grammar")
     rng = np.random.default_rng(1)
     drawn = [small.sentence(rng, distance) for distance in (0, 1, 2) for _ in range(150)]
@@ -257,7 +257,7 @@ def test_right_and_wrong_differ_by_one_word(made: Text) -> None:
 
 
 def windows(item: Contrast, n: int, tokens: str) -> tuple[Counter[tuple[str, ...]], ...]:
-    """The windows of ``n`` tokens around the word that differs, in ``right`` and in ``wrong``."""
+    """Return the windows of ``n`` tokens with the word that differs, of ``right`` and ``wrong``."""
     sides = [re.findall(tokens, side) for side in (item.right, item.wrong)]
     place = next(i for i, (a, b) in enumerate(zip(*sides, strict=True)) if a != b)
     return tuple(
@@ -272,7 +272,7 @@ def windows(item: Contrast, n: int, tokens: str) -> tuple[Counter[tuple[str, ...
 
 @pytest.mark.parametrize("tokens", [r"\S+", r"\w+|[^\w\s]"])
 @pytest.mark.parametrize("n", range(2, 8))
-def test_no_window_tells_right_from_wrong(n: int, tokens: str, made: Text) -> None:
+def test_windows_of_right_and_wrong_agree(n: int, tokens: str, made: Text) -> None:
     right: Counter[tuple[str, ...]] = Counter()
     wrong: Counter[tuple[str, ...]] = Counter()
     near: Counter[tuple[str, ...]] = Counter()
@@ -286,14 +286,14 @@ def test_no_window_tells_right_from_wrong(n: int, tokens: str, made: Text) -> No
             near.subtract(theirs)
     assert right.total() > 500
     assert right == wrong
-    assert any(near.values())  # where the governor is in sight, windows do tell
+    assert any(near.values())  # windows that reach the governor differ
 
 
-def test_every_item_of_a_suite_is_in_one_trial_with_its_mirror_item(made: Text) -> None:
+def test_each_item_shares_a_trial_with_its_mirror_item(made: Text) -> None:
     assert Counter(Counter(trials(made.suite).tolist()).values()) == {2: len(made.suite) // 2}
 
 
-def test_a_suite_is_read_as_it_was_written(made: Text, tmp_path: Path) -> None:
+def test_a_suite_round_trips(made: Text, tmp_path: Path) -> None:
     write_suite(made.suite, tmp_path / "suite.tsv")
     assert read_suite(tmp_path / "suite.tsv") == made.suite
 
@@ -321,7 +321,7 @@ def test_a_suite_is_read_as_it_was_written(made: Text, tmp_path: Path) -> None:
         ("[features]", "  [features]", 1, "there is no line before to continue"),
     ],
 )
-def test_a_broken_grammar_is_refused_by_line(
+def test_grammar_errors_name_the_line(
     old: str, new: str, line: int, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "broken.grammar"
@@ -332,13 +332,13 @@ def test_a_broken_grammar_is_refused_by_line(
     assert message in str(refused.value)
 
 
-def test_a_missing_form_is_named_by_line(tmp_path: Path) -> None:
+def test_a_missing_form_names_its_line(tmp_path: Path) -> None:
     small = read(SMALL.replace("m nom der, ", ""), tmp_path / "x.grammar")
     with pytest.raises(InputError, match=r"line 6: this word has no form for .*nom"):
         [small.sentence(np.random.default_rng(seed), 0) for seed in range(20)]
 
 
-def test_what_the_grammar_cannot_make_is_an_error(tmp_path: Path) -> None:
+def test_impossible_requests_are_errors(tmp_path: Path) -> None:
     small = read(SMALL, tmp_path / "x.grammar")
     with pytest.raises(InputError, match="too few different sentences with 0 words in between"):
         make(small, 20, range(1), seed=1, items=0)
@@ -359,7 +359,7 @@ def test_ranges() -> None:
     assert (parse_distances("0-20"), parse_distances("7")) == (range(21), range(7, 8))
 
 
-def test_no_sentence_comes_twice(made: Text, pairs: list[Pair], tmp_path: Path) -> None:
+def test_sentences_are_distinct(made: Text, pairs: list[Pair], tmp_path: Path) -> None:
     few = make(read(SMALL, tmp_path / "few.grammar"), 20, range(5), seed=1, items=8)  # of 40
     texts = [pair.target for split in few.splits.values() for pair in split]
     texts += [item.right for item in few.suite]
@@ -390,7 +390,7 @@ SOME = ("corpus", "make", "--pairs", 60, "--items", 24, "--distance", "0-4")
 
 
 def test_same_seed_same_bytes(tmp_path: Path) -> None:
-    for name, seed, hashes in (("a", 5, "1"), ("b", 5, "2")):  # whatever the order of hashes
+    for name, seed, hashes in (("a", 5, "1"), ("b", 5, "2")):  # for any order of hashes
         environment = {**os.environ, "PYTHONHASHSEED": hashes}
         process = start(*SOME, "--seed", seed, "--out", name, cwd=tmp_path, env=environment)
         out, said = process.communicate()
@@ -402,12 +402,12 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
     assert all(files[0][name] != files[2][name] for name in files[0])
 
 
-def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -> None:
+def test_the_command_reports_and_keeps_existing_files(tmp_path: Path) -> None:
     done = mtkit(*SOME, cwd=tmp_path)
     assert "corpus: grammar (train 48, dev 6, test 6 pairs; 24 contrastive pairs in suite.tsv)" in (
         done.stderr.decode()
     )
-    assert mtkit(*SOME, "-q", cwd=tmp_path).stderr == b""  # the default place needs no --force
+    assert mtkit(*SOME, "-q", cwd=tmp_path).stderr == b""  # the default output needs no --force
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").write_text("dear")
     for arguments, message in (

@@ -35,7 +35,7 @@ HEADER = "\t".join(COLUMNS)
         ),
     ],
 )
-def test_what_is_no_suite_is_refused_by_line(text: str, message: str, tmp_path: Path) -> None:
+def test_suite_errors_name_the_line(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "s.tsv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_suite(tmp_path / "s.tsv")
@@ -51,7 +51,7 @@ def test_accuracy_counts_ties_one_half_in_each_group() -> None:
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.5, 10), (0.9, 200), (0.0, 7), (1.0, 7), (0.25, 4)])
-def test_wilsons_interval_ends_where_the_score_test_does(share: float, n: int) -> None:
+def test_wilsons_interval_inverts_the_score_test(share: float, n: int) -> None:
     probabilities = np.linspace(0, 1, 1_000_001)
     spread = np.sqrt(probabilities * (1 - probabilities) / n)
     inside = probabilities[np.abs(share - probabilities) <= 1.959964 * spread + 1e-12]
@@ -61,7 +61,7 @@ def test_wilsons_interval_ends_where_the_score_test_does(share: float, n: int) -
     )
 
 
-def test_accuracy_refuses_what_cannot_be_compared() -> None:
+def test_uncomparable_input_is_an_error() -> None:
     one, two = np.ones(1), np.ones(2)
     for right, wrong, distances, message in (
         (one, two, [1], "one entry an item"),
@@ -90,7 +90,7 @@ def test_an_item_and_its_mirror_item_are_one_trial() -> None:
 
 @pytest.mark.parametrize("p", [0.5, 0.8])
 def test_the_interval_of_mirror_items_covers(p: float) -> None:
-    """Of a system that answers both items of a pair alike."""
+    """The system answers both items of a pair alike; coverage is about 95 %."""
     rng = np.random.default_rng(7)
     inside = 0
     for _ in range(2000):

@@ -1,4 +1,4 @@
-"""Each kind of damage is found in exactly the lines where it is, and nothing in clean text."""
+"""Each kind of damage is found in exactly its lines, and none is found in clean text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.damage import Damaged, plant
 from tests.support.paths import MULTI30K, SHARED, needs_shared
 
 EVERYDAY = corpora_directory() / "everyday"
-# Of Multi30k: "@@" for a sentence, and translations of other pictures.
+# Damage in Multi30k: "@@" for a sentence, and translations of other pictures.
 KNOWN = {
     "entity": {561, 3158, 3913, 4527, 4603, 5215, 14875},
     "length-ratio": {16510, 16664},
@@ -45,7 +45,7 @@ def lines(path: Path) -> list[bytes]:
 
 
 def found(report: Report, split: str = "train") -> dict[tuple[str, str], set[int]]:
-    """The lines of each kind and file or split."""
+    """Return the lines of each kind and file or split."""
     return {
         (f.kind, f.file_or_split): set(f.lines.tolist())
         for f in report.findings
@@ -60,7 +60,7 @@ def found(report: Report, split: str = "train") -> dict[tuple[str, str], set[int
 def case(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Report, Damaged, Report]:
-    """A corpus checked, damaged, and checked again."""
+    """Return the report of a corpus, a damaged copy, and the report of the copy."""
     named = files(request.param)
     dev = list(zip(*map(lines, named["dev"]), strict=True))
     clean = check(read_sides(named))
@@ -81,7 +81,7 @@ def test_damage_is_found_where_it_is(case: tuple[Report, Damaged, Report]) -> No
         expected = planted | (before.get((kind, where[side]), set()) - changed)
         lines = after.pop((kind, where[side]))
         if kind == "not-parallel" and len(clean.keep["train"]) < 10_000:
-            assert lines <= expected  # little text teaches too little to be sure of each
+            assert lines <= expected  # in a small text, one may be missed
             assert len(lines) >= len(expected) - 1
         else:
             assert lines == expected, kind
@@ -89,7 +89,7 @@ def test_damage_is_found_where_it_is(case: tuple[Report, Damaged, Report]) -> No
     assert all(numbers == before.get(key, set()) - changed for key, numbers in rest.items()), rest
 
 
-def test_bytes_that_are_no_utf_8_are_all_named(case: tuple[Report, Damaged, Report]) -> None:
+def test_all_invalid_utf_8_is_located(case: tuple[Report, Damaged, Report]) -> None:
     _, damaged, report = case
     [of_source] = (
         f for f in report.findings if (f.kind, f.file_or_split) == ("encoding", "train.en")
@@ -100,7 +100,7 @@ def test_bytes_that_are_no_utf_8_are_all_named(case: tuple[Report, Damaged, Repo
     assert set(of_source.places) == expected
 
 
-def test_a_clean_corpus_has_its_duplicates_alone(case: tuple[Report, Damaged, Report]) -> None:
+def test_a_clean_corpus_has_only_duplicates(case: tuple[Report, Damaged, Report]) -> None:
     clean, _, _ = case
     repeated = {"duplicate", "near-duplicate", "leak", "near-leak"}
     others = {f.kind: set(f.lines.tolist()) for f in clean.findings if f.kind not in repeated}
@@ -117,25 +117,23 @@ def test_a_clean_corpus_has_its_duplicates_alone(case: tuple[Report, Damaged, Re
 @needs_shared
 @pytest.mark.compiled
 @pytest.mark.parametrize("size", [5000, 7919])
-def test_another_script_and_lists_of_rare_words_bring_no_false_alarm(
-    size: int, tmp_path: Path
-) -> None:
+def test_greek_and_lists_of_rare_words_raise_no_false_alarm(size: int, tmp_path: Path) -> None:
     for language in ("en", "grc"):
         text = b"\n".join([*lines(SHARED / f"gnt/gnt.{language}")[:size], b""])
         (tmp_path / f"t.{language}").write_bytes(text)
     report = check(read_sides({"train": (tmp_path / "t.en", tmp_path / "t.grc")}))
     others = {key: n for key, n in found(report).items() if "duplicate" not in key[0]}
-    assert others == {("length-ratio", "train"): {1728}}  # Mark 16:8, which the Greek goes on with
+    assert others == {("length-ratio", "train"): {1728}}  # Mark 16:8, longer in Greek
 
 
-def test_what_stays_is_what_was_not_damaged(
+def test_cleaning_keeps_undamaged_lines(
     case: tuple[Report, Damaged, Report], tmp_path: Path
 ) -> None:
     _, damaged, report = case
     stay = {"line-ends", "entity", "joiner", "markup-both", "near-duplicate", "near-leak"}
     gone = {n for (kind, _), some in damaged.lines.items() if kind not in stay for n in some}
     numbers = [int(n) for n in line_numbers(report, "train").split()]
-    assert gone & set(numbers) <= damaged.lines["not-parallel", "pair"]  # see above
+    assert gone & set(numbers) <= damaged.lines["not-parallel", "pair"]  # one may be missed
     assert len(gone & set(numbers)) <= 1
     kept = {n for (kind, _), some in damaged.lines.items() if kind in stay for n in some}
     assert kept <= set(numbers)
@@ -183,7 +181,7 @@ def everyday(split: str = "train") -> tuple[list[str], list[str]]:
 
 @pytest.mark.compiled
 @pytest.mark.parametrize(("row", "count"), [(1500, 1), (5000, 25)])
-def test_unequal_counts_name_the_place(row: int, count: int, tmp_path: Path) -> None:
+def test_unequal_counts_are_located(row: int, count: int, tmp_path: Path) -> None:
     source, target = everyday()
     paths = small(tmp_path, source[:row] + source[row + count :], target)
     report = check(read_sides({"train": paths}))
@@ -198,7 +196,7 @@ def test_unequal_counts_name_the_place(row: int, count: int, tmp_path: Path) -> 
 
 
 @pytest.mark.compiled
-def test_sides_that_lost_a_line_each_slip_between(tmp_path: Path) -> None:
+def test_a_shift_between_lost_lines_is_found(tmp_path: Path) -> None:
     source, target = everyday()
     paths = small(tmp_path, source[:3000] + source[3001:], target[:3100] + target[3101:])
     [finding] = [
@@ -211,7 +209,7 @@ def test_sides_that_lost_a_line_each_slip_between(tmp_path: Path) -> None:
 
 
 @pytest.mark.compiled
-def test_text_that_does_not_correspond_is_one_finding(tmp_path: Path) -> None:
+def test_unrelated_sides_are_one_finding(tmp_path: Path) -> None:
     source, target = everyday()
     report = check(read_sides({"train": small(tmp_path, source, target[4000:] + target[:4000])}))
     assert [f.kind for f in report.findings if f.kind in ("unrelated", "not-parallel")] == [
@@ -219,7 +217,7 @@ def test_text_that_does_not_correspond_is_one_finding(tmp_path: Path) -> None:
     ]
 
 
-def test_a_dev_set_with_its_files_exchanged(tmp_path: Path) -> None:
+def test_exchanged_dev_files_are_found(tmp_path: Path) -> None:
     train, dev = files("everyday")["train"], everyday("dev")
     exchanged = small(tmp_path, dev[1], dev[0])
     report = check(read_sides({"train": train, "dev": exchanged}))
@@ -228,7 +226,7 @@ def test_a_dev_set_with_its_files_exchanged(tmp_path: Path) -> None:
         refuse_unclean(report, ["train", "dev"])
 
 
-def test_text_without_spaces_is_named(tmp_path: Path) -> None:
+def test_text_without_spaces_is_found(tmp_path: Path) -> None:
     thai = "ฉันไปตลาดกับเพื่อนของฉัน"
     for text, script in (("我昨天和朋友一起去了市场。", "Chinese or Japanese"), (thai, "Thai")):
         paths = small(tmp_path, [f"I went {n} times." for n in range(9)], [text] * 9)
@@ -240,9 +238,7 @@ def test_text_without_spaces_is_named(tmp_path: Path) -> None:
         assert "unspaced" not in {f.kind for f in report.findings}
 
 
-def test_a_file_that_begins_with_a_mark_and_ends_in_windows_ends_is_tolerated(
-    tmp_path: Path,
-) -> None:
+def test_a_bom_and_windows_line_ends_are_tolerated(tmp_path: Path) -> None:
     paths = small(tmp_path, *everyday("dev"))
     paths[0].write_bytes(b"\xef\xbb\xbf" + paths[0].read_bytes().replace(b"\n", b"\r\n"))
     report = check(read_sides({"train": paths}))
@@ -267,7 +263,7 @@ def test_less_than_and_ampersands_of_real_text_are_no_markup(tmp_path: Path) -> 
     assert not [key for key in kinds if key[0] == "entity"]
 
 
-def test_near_keys_are_those_of_the_definition() -> None:
+def test_near_keys_follow_their_definition() -> None:
     text = [
         *everyday()[0],
         *everyday()[1],
@@ -292,7 +288,7 @@ def test_near_keys_are_those_of_the_definition() -> None:
 def test_files_are_named_as_in_other_commands(tmp_path: Path) -> None:
     paths = small(tmp_path, ["a"], ["b"])
     assert name_files(list(paths), None, None, None, None, None) == (("en", "de"), {"train": paths})
-    alone = {"train": (paths[0], paths[0])}  # it holds both, and is to name them
+    alone = {"train": (paths[0], paths[0])}  # one file with both languages
     assert name_files([paths[0]], None, None, None, None, None) == (None, alone)
     (tmp_path / "both").mkdir()
     (tmp_path / "both/train.tsv").write_text("en\tde\na\tb\n", encoding="utf-8")

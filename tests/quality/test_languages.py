@@ -1,4 +1,4 @@
-"""Evidence of the wrong side and of no known language, on toys computed by hand."""
+"""Evidence of the wrong side and of foreign text, on small examples computed by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_sentence_is_not_evidence_for_itself() -> None:
     text = Flat.of([[1], [0], [2, 2]])
     trained = np.array([True, True, True])
     alone, usual, wrong = evidence(text, own, other, trained)
-    assert alone == 0  # nobody else has word 1
+    assert alone == 0  # no other sentence has word 1
     assert usual == pytest.approx(math.log(0.5 / 10) - math.log(8.5 / 10), rel=1e-6)
     assert wrong == pytest.approx(2 * (math.log(10.5 / 10) - math.log(0.5 / 10)), rel=1e-6)
     held_out, *_ = evidence(text, own, other, ~trained)
@@ -28,7 +28,7 @@ def test_a_sentence_is_not_evidence_for_itself() -> None:
     assert most == MAX_EVIDENCE
 
 
-def test_a_foreign_line_is_spelled_otherwise_a_list_of_rare_words_is_not() -> None:
+def test_foreign_lines_are_told_from_lists_of_rare_words() -> None:
     stems = ["wander", "finger", "kinder", "winter", "hunger", "donner", "lander", "binder"]
     usual = [f"{a}{b}" for a in stems for b in ("", "ung", "ungen", "st", "te", "en")]
     rare = [f"{stem}ungste" for stem in stems]

@@ -1,4 +1,4 @@
-"""Splits: nothing leaks, nothing is lost, the same seed gives the same."""
+"""Splits: nothing leaks, nothing is lost, the same seed gives the same split."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def bitext(pairs: list[tuple[str, ...]]) -> Bitext:
 
 @settings(max_examples=200, deadline=None)
 @given(texts, st.integers(0, 5), st.booleans())
-def test_no_split_has_what_another_has(
-    pairs: list[tuple[str, ...]], seed: int, by_document: bool
-) -> None:
+def test_splits_are_disjoint(pairs: list[tuple[str, ...]], seed: int, by_document: bool) -> None:
     text, documents = bitext(pairs), [pair[2] for pair in pairs] if by_document else None
     try:
         split = split_text(text, 2, 3, seed, documents)
@@ -55,7 +53,7 @@ def test_no_split_has_what_another_has(
     assert {name: part.tolist() for name, part in again.rows.items()} == rows
 
 
-def test_pairs_hang_together_by_either_side() -> None:
+def test_pairs_sharing_a_side_stay_together() -> None:
     chain = [("a", "A"), ("a!", "B"), ("c", "b."), ("d", "D"), ("e", "E"), ("f", "F")]
     for seed in range(10):
         split = split_text(bitext(chain), 1, 1, seed)
@@ -100,7 +98,7 @@ def test_blank_lines_end_documents() -> None:
     assert blank_line_documents(bitext(pairs)) == ["0", "1", "1", "1", "1"]
 
 
-def test_what_cannot_be_split_is_refused() -> None:
+def test_unsplittable_text_is_refused() -> None:
     with pytest.raises(InputError, match=r"^t.en: 2 pairs with text; --dev 1 and --test 1 leave"):
         split_text(bitext([("a", "A"), ("b", "B"), ("", "x")]), 1, 1, 1)
     same = bitext([("a", "A"), ("a", "B"), ("a", "C"), ("a", "D")])

@@ -1,4 +1,4 @@
-"""Figures of a toy corpus, computed by hand."""
+"""Statistics of a small corpus, computed by hand."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_sizes_lengths_and_unknown_words() -> None:
     assert as_json(stats)["texts"][0]["types"] == 5
 
 
-def test_types_grow_as_heaps_says() -> None:
+def test_types_follow_heaps_law() -> None:
     growth = type_growth("en", [["a", "b", "a"], ["c"], ["a", "b", "c", "d", "e"]])
     assert growth.points[-1] == (9, 5)
-    # A text whose n-th token is new where n is a square has about √N types.
+    # A text whose n-th token is new if n is a square has about √N types.
     words = [f"w{math.isqrt(n)}" for n in range(1, 40_001)]
     growth = type_growth("en", [words])
     assert growth.points[-1] == (40_000, 200)
@@ -54,7 +54,7 @@ def test_a_word_with_two_translations_has_one_bit() -> None:
     assert last.entropy == pytest.approx(0.0, abs=1e-6)
 
 
-def test_the_report_shows_all_of_it() -> None:
+def test_the_report_shows_all_parts() -> None:
     corpus = open_corpus()
     stats = statistics(corpus, WordTokenizer())
     page = findings(stats, corpus).as_html()

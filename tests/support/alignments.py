@@ -1,4 +1,4 @@
-"""Word alignments of small texts, and stages that are interrupted."""
+"""Word alignments of small texts, and interrupted stages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mtkit.text.vocabulary import Sentences
 def aligned(
     place: Path, source: Sentences, target: Sentences, aligner: str, **stages: Any
 ) -> Alignment:
-    """The alignment of tokens, worked out beneath ``place``."""
+    """Return the alignment of tokens; its files are beneath ``place``."""
     text = shards.write(place / "text", zip(source, target, strict=True))
     return align(text, Stages(place / "stages", **stages), aligner)
 
@@ -28,7 +28,7 @@ def aligned(
 def em(
     places: Places, model: Model, iterations: int, t: np.ndarray | None = None
 ) -> tuple[np.ndarray, Any, list[float]]:
-    """t and the other parameters after so many iterations, and ln P(f|e) before each."""
+    """Return t and the other parameters after EM, and ln P(f|e) before each iteration."""
     t = places.uniform() if t is None else t
     is_diagonal = model is diagonal.MODEL
     other = diagonal.Prior.of(places.e_begin, places.f_begin) if is_diagonal else model.start(None)
@@ -42,18 +42,18 @@ def em(
 
 
 def posterior(places: Places, model: Model, t: np.ndarray, other: Any) -> np.ndarray:
-    """P(a_j = i | f, e) of every place."""
+    """Return P(a_j = i | f, e) of every place."""
     found = np.empty(len(places.entry), np.float32)
     model.expect(places, t, other, found)
     return found
 
 
 class Interrupted(Exception):  # noqa: N818  no error
-    """What a run is stopped by."""
+    """Raised to stop a run."""
 
 
 class Interrupting:
-    """A ``Run`` that stops before its job number ``at``, of all stages."""
+    """A ``Run`` that stops before job number ``at``, counted over all stages."""
 
     def __init__(self, at: int) -> None:
         self.left = at
@@ -68,6 +68,6 @@ class Interrupting:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """The files beneath a directory, by name."""
+    """Return the contents of the files beneath a directory, by name."""
     files = (path for path in directory.rglob("*") if path.is_file())
     return {str(path.relative_to(directory)): path.read_bytes() for path in files}

@@ -1,4 +1,4 @@
-"""Writers of bilingual files, as the tools that export them write."""
+"""Writers of bilingual files like those that other tools export."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ WRITERS: dict[str, Writer] = {
 
 
 def write(path: Path, pairs: Pairs, name: str = "") -> Path:
-    """Write ``pairs`` as the format that ``name``, or the name of the file, stands for."""
+    """Write ``pairs`` in the format of ``name``, by default that of the file's name."""
     text = WRITERS[name or path.name.removesuffix(path.suffix if path.suffix in PACKERS else "")]
     data = text(pairs).encode()
     path.write_bytes(PACKERS[path.suffix](data) if path.suffix in PACKERS else data)

@@ -1,4 +1,4 @@
-"""What is done to the content of a file that is to be refused."""
+"""Changes of file contents that must be refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Change = Callable[[Any], Any]
 
 
 def put(at: Any, value: Any) -> Change:
-    """Another value in one place of a list, an object or an array."""
+    """Return a change of one place in a list, an object or an array."""
 
     def change(values: Any) -> Any:
         values[at] = value

@@ -1,7 +1,7 @@
-"""The command ``mtkit``: run inside this process, or started as one of its own.
+"""Run the command ``mtkit`` in this process, or start it as a process of its own.
 
-A process costs seconds of imports, so that it is kept for what only a process shows: signals,
-pipes whose reader goes away, other environments.
+A process takes seconds for imports, so use it only for signals, pipes whose reader closes, and
+other environments.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from mtkit import threads
 from mtkit.__main__ import main
 from mtkit.console import console
 
-WATCHDOG = 300  # seconds after which a process is taken to hang; kernels may have to be compiled
+WATCHDOG = 300  # seconds until a process counts as hanging; kernels may have to be compiled
 MTKIT = [sys.executable, "-m", "mtkit"]
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a command that has ended leaves behind."""
+    """Exit code and output of a command."""
 
     returncode: int
     stdout: bytes
@@ -45,9 +45,9 @@ def mtkit(
     stderr: io.BytesIO | None = None,
     check: int | None = 0,
 ) -> Done:
-    """Run ``mtkit ARGUMENTS`` in this process by its entry point, and expect exit code ``check``.
+    """Run ``mtkit ARGUMENTS`` in this process and assert that its exit code is ``check``.
 
-    Other streams than buffers of bytes may be named, a terminal for example.
+    The streams may be other than byte buffers, for example a terminal.
     """
     out, err = stdout or io.BytesIO(), stderr or io.BytesIO()
     streams = {
@@ -84,9 +84,9 @@ def _text(stream: BinaryIO) -> io.TextIOWrapper:
 
 
 def start(*arguments: object, cwd: Path, **options: Any) -> subprocess.Popen[bytes]:
-    """The command as a process whose three streams are pipes, if ``options`` name no others.
+    """Start the command as a process; its streams are pipes unless ``options`` name others.
 
-    It hears Ctrl-C even where the tests, as a job in the background, do not.
+    It receives Ctrl-C even if the tests, as a background job, do not.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -95,14 +95,14 @@ def start(*arguments: object, cwd: Path, **options: Any) -> subprocess.Popen[byt
 
 
 class Terminal(io.BytesIO):
-    """A stream that passes for a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 class Dialogue(io.BytesIO):
-    """A stdin that notes, whenever the next line is asked for, what ``heard`` says by then."""
+    """A stdin that records what ``heard`` returns whenever a line is read."""
 
     def __init__(self, lines: bytes, heard: Callable[[], bytes]) -> None:
         super().__init__(lines)

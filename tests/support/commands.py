@@ -1,4 +1,4 @@
-"""The commands of the command line, by their names."""
+"""The commands of the command line, by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtkit.cli.usage import Command
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """Every command by its words."""
+    """Yield the name and the object of every command."""
     root = typer.main.get_command(app)
     for name, command in root.commands.items():
         if isinstance(command, Command):

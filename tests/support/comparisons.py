@@ -1,4 +1,4 @@
-"""Three made-up systems and their outputs, references with more or fewer words replaced."""
+"""Three artificial systems; their outputs are references with some words replaced."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def damaged(share: float, seed: int) -> list[str]:
 
 
 def gap(a: str, b: str, metric: str, delta: float, p: float, q: float) -> Pair:
-    """Two systems that are the only ones."""
+    """Return a comparison of one pair, so that Holm's correction changes nothing."""
     return Pair(a, b, metric, delta, p, q, p, q, p / 2)
 
 
@@ -65,7 +65,7 @@ def systems() -> list[Translations]:
 
 
 def of(name: str, kind: str, outputs: list[str]) -> Translations:
-    """A system of which nothing but its outputs is known."""
+    """Return a system with outputs only."""
     words = [line.split() for line in outputs]
     return Translations(name=name, kind=kind, outputs=outputs, words=words)
 
@@ -79,7 +79,7 @@ def built(
     also: Sequence[list[str]] = (),
     **options: Any,
 ) -> Comparison:
-    """The report on lines; options of ``Scorer`` and of ``build``."""
+    """Return the report on these lines; options: of ``Scorer`` and of ``build``."""
     for_scorer = {
         name: options.pop(name)
         for name in ("tokenize", "resamples", "trials", "ignore_case")

@@ -1,4 +1,4 @@
-"""The beginning of a text, and models whose manifest names their own training text."""
+"""The beginning of a text, and models with their training text beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def first(text: Bitext, n: int) -> Bitext:
 
 
 def beside_its_text(directory: Path, corpus: Corpus, where: Path) -> tuple[Path, tuple[Path, Path]]:
-    """A copy of a model whose manifest names files of its own training text, and these files."""
+    """Return a copy of a model, and files of its training text, which its manifest names."""
     copy = shutil.copytree(directory, where / directory.name)
     paths = where / "train.en", where / "train.de"
     for path, lines in zip(paths, (corpus.train.source, corpus.train.target), strict=True):

@@ -1,4 +1,4 @@
-"""A copy of a corpus with damage of every kind, and the line numbers where it is."""
+"""A copy of a corpus with damage of every kind, and the damaged line numbers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ OTHERS = (
     "Wczoraj wieczorem poszliśmy nad rzekę i długo rozmawialiśmy o naszych planach wakacyjnych",
     "Después del trabajo ella siempre compra naranjas frescas y vuelve caminando hasta su casa",
 )
-COPIES = 3  # of each damage
+COPIES = 3  # of each kind of damage
 
 
 @dataclass
 class Damaged:
-    """source, target: lines without their ends. lines: those of each kind, from 1, of the pairs; of
-    damage that one file shows, ``kind`` and the file's side.
+    """source, target: lines without line ends. lines: (kind, side) → damaged line numbers, from 1;
+    side: "source" or "target" if one file is damaged, otherwise "pair".
     """
 
     source: list[bytes]
@@ -29,7 +29,7 @@ class Damaged:
             (where / f"train.{language}").write_bytes(b"".join(line + end for line in side))
 
 
-# (kind, side): what becomes of the bytes of a line.
+# (kind, side) → the change of a line's bytes.
 IN_ONE_FILE: dict[tuple[str, str], Callable[[bytes], bytes]] = {
     ("encoding", "source"): lambda s: s[:5] + b"\xff\xfe" + s[5:],
     ("encoding", "target"): lambda s: s + b" \xe4hnlich",
@@ -47,7 +47,7 @@ IN_ONE_FILE: dict[tuple[str, str], Callable[[bytes], bytes]] = {
 
 
 def plant(source: list[bytes], target: list[bytes], dev: list[tuple[bytes, bytes]]) -> Damaged:
-    """Damage lines that are long enough, far from each other; ``dev`` are pairs to be leaked."""
+    """Damage long lines that are far from each other; dev: pairs to leak into the text."""
     damaged = Damaged(source[:], target[:])
     rows = _free(source, target)
 
@@ -92,7 +92,7 @@ def _nearly(source: bytes, target: bytes) -> tuple[bytes, bytes]:
 
 
 def _free(source: list[bytes], target: list[bytes]) -> Iterator[int]:
-    """Rows of the second half with enough words on both sides, apart from each other."""
+    """Yield rows of the second half, 20 or more apart, with at least 9 words on both sides."""
     last = len(source) // 2 + 10
     for row in range(last, len(source)):
         if row - last >= 20 and min(len(source[row].split()), len(target[row].split())) >= 9:

@@ -1,18 +1,18 @@
-"""What README.md and docs/ have in blocks: commands, Python, and what either prints.
+"""Code blocks of README.md and docs/: commands, Python, and their output.
 
-A comment before a block says what it is to a test:
+A comment before a block tells the tests what it is:
 
     <!-- not run: WHY -->                     its commands are only parsed
-    <!-- output -->                           what the block before prints
-    <!-- output: COMMAND :: FROM :: TO -->    what a command prints in the demo's directory, from
+    <!-- output -->                           the output of the block before
+    <!-- output: COMMAND :: FROM :: TO -->    the output of a command in the demo's directory, from
                                               the line that begins with FROM to the next that
                                               begins with TO, or to the one before it ("before TO");
                                               by default all of it
-    <!-- about: COMMAND :: FROM :: TO -->     the same, but for what networks decide: another
-                                              processor rounds otherwise
+    <!-- about: COMMAND :: FROM :: TO -->     the same, but numbers from networks may differ:
+                                              processors round differently
 
-    python -m tests.support.documented refresh DEMO    puts what DEMO prints into these blocks
-    python -m tests.support.documented ARGUMENTS       is mtkit with trainings cut short
+    python -m tests.support.documented refresh DEMO    updates these blocks with outputs in DEMO
+    python -m tests.support.documented ARGUMENTS       runs mtkit with short trainings
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OPERATORS = {"<", ">", "|", "&"}
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block; remark: the comment before it."""
+    """A fenced block; remark: the comment before it."""
 
     where: str
     remark: str
@@ -49,7 +49,7 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """Those of a page, in its order."""
+    """Return the blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")
     return [
         Block(
@@ -62,7 +62,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def calls(script: str) -> Iterator[list[str]]:
-    """The arguments of each ``mtkit`` in a shell script.
+    """Yield the arguments of each ``mtkit`` in a shell script.
 
     >>> list(calls("printf x | mtkit watch a > b  # c"))
     [['watch', 'a']]
@@ -91,7 +91,7 @@ def calls(script: str) -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class Shown:
-    """A part of what a command prints; exact: whatever the processor."""
+    """A part of a command's output; exact: it does not depend on the processor."""
 
     exact: bool
     command: str
@@ -100,12 +100,12 @@ class Shown:
 
     @classmethod
     def of(cls, block: Block) -> Shown | None:
-        """What a block shows, if it shows what a command prints."""
+        """Return what a block shows, None if it is not the output of a command."""
         kind, _, rest = block.remark.partition(": ")
         return cls(kind == "output", *rest.split(" :: ")) if rest and kind != "not run" else None
 
     def part(self, printed: str) -> str:
-        """The lines from ``first`` to ``last``. Raises ValueError where one is not there.
+        """Return the lines from ``first`` to ``last``. Raises ValueError if one is missing.
 
         >>> Shown(True, "x", "b", "c").part("a\\nb  \\n\\nc\\nd\\n")
         'b\\n\\nc\\n'
@@ -127,7 +127,7 @@ def _find(lines: Sequence[str], beginning: str, at: int) -> int:
 
 
 def refresh(run: Callable[[str], str]) -> None:
-    """Put what commands print into the blocks that show it."""
+    """Update the blocks that show the output of commands."""
     printed: dict[str, str] = {}
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
@@ -140,11 +140,11 @@ def refresh(run: Callable[[str], str]) -> None:
         page.write_text(text, encoding="utf-8")
 
 
-# --- mtkit with trainings cut short
+# --- mtkit with short trainings
 
 
 def shortened(arguments: Sequence[str]) -> list[str]:
-    """The same command, of less work: its text and its files are those that are named.
+    """Return the same command with less work; the texts and files that it names stay.
 
     >>> shortened(["train-nmt", "--minutes", "60"])
     ['train-nmt', '--force', '--updates', '30']
@@ -168,7 +168,7 @@ def shortened(arguments: Sequence[str]) -> list[str]:
 
 
 def program(where: Path, short: bool) -> dict[str, str]:
-    """The environment of a shell whose ``mtkit`` is this one; short: cut short."""
+    """Return a shell environment with this ``mtkit``; short: with short trainings."""
     programs = where / ".bin"
     programs.mkdir(exist_ok=True)
     module = "tests.support.documented" if short else "mtkit"
@@ -181,19 +181,19 @@ def program(where: Path, short: bool) -> dict[str, str]:
 
 
 def run(command: list[str] | str, where: Path, short: bool = True) -> str:
-    """What a program or a shell script prints on stdout, in this directory."""
+    """Run a program or a shell script in this directory; return its stdout."""
     call = ["bash", "-e", "-c", command] if isinstance(command, str) else command
     environment = program(where, short)
     done = subprocess.run(
         call, cwd=where, env=environment, capture_output=True, encoding="utf-8", check=False
     )
-    # `head` closes the pipe that others write to, so that only the last command's code counts.
+    # Only the last command's exit code counts, since `head` closes the pipe of the others.
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
 
 
 def write_files(where: Path) -> None:
-    """The files that the pages name."""
+    """Write the files that the pages name."""
     corpus = open_corpus()
     assert corpus.dev
     assert corpus.test

@@ -1,4 +1,4 @@
-"""Documents as software has them, and translators whose answer is known."""
+"""Documents like those of software, and translators with known output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORDS = WordTokenizer()
 
 
 def shout(lines: Sequence[str]) -> list[Hypothesis]:
-    """Each line in capitals, word for word."""
+    """Translate each line to upper case, word for word."""
     return [
         reply(line, [t if is_verbatim(t) else t.upper() for t in WORDS.tokenize(line)])
         for line in lines
@@ -20,7 +20,7 @@ def shout(lines: Sequence[str]) -> list[Hypothesis]:
 
 
 def mirror(lines: Sequence[str]) -> list[Hypothesis]:
-    """Each line's words backwards; marks follow them."""
+    """Translate each line to its words in reverse order, followed by its marks."""
     hypotheses = []
     for line in lines:
         tokens = WORDS.tokenize(line)
@@ -32,7 +32,7 @@ def mirror(lines: Sequence[str]) -> list[Hypothesis]:
 
 
 def reply(line: str, tokens: list[str], links: list[tuple[int, int]] | None = None) -> Hypothesis:
-    """A translation of ``line``; linked token by token if no links are named."""
+    """Return a translation of ``line``; links: by default token by token."""
     n = min(len(WORDS.tokenize(line)), len(tokens))
     links = [(i, i) for i in range(n)] if links is None else links
     return Hypothesis(WORDS.detokenize(tokens), tokens, 0.0, alignment=links)
@@ -46,7 +46,7 @@ _TEXTS = [
     "Do not open the %s\u00a0now!",
     "Tom has a %s. It is old.",
 ]
-# What is put into the texts above, as {0} is: in PO files, and in XLIFF escaped.
+# Codes to put into the texts above: in PO files, and escaped in XLIFF.
 PLACEHOLDERS = [
     "%s", "%d", "%1$s", "%-10s", "%5.2f", "%(count)d", "{name}", "{0}", "{}", "{0:.2f}", "${x}",
     "{{x}}", "%{n}", "$HOME", "%1", "&amp;", "&#8230;", "100%%", "https://example.org/a?b=%s&c=d",
@@ -57,7 +57,7 @@ PLACEHOLDERS = [
     "1.2.3", "[[link]]", "$NAME$",
 ]  # fmt: skip
 AROUND = [("<b>", "</b>"), ('<a href="x?y=1&amp;z=2">', "</a>"), ("&lt;i&gt;", "&lt;/i&gt;")]
-# The same as elements of XLIFF.
+# The same as XLIFF elements.
 EMPTY_12 = [
     '<x id="1"/>', '<ph id="1">%s</ph>', '<ph id="1">&lt;br/&gt;</ph>', '<x id="1" ctype="lb"/>',
     '<it id="1" pos="open">&lt;p&gt;</it>', '<mrk mtype="protected">mtkit</mrk>',
@@ -82,7 +82,7 @@ AROUND_2 = [
 
 
 def sources(empty: Sequence[str], around: Sequence[tuple[str, str]], blank: str = "") -> list[str]:
-    """Sentences with a code, a pair, or both at every place; ``blank`` beside some."""
+    """Return sentences with a code, a pair, or both at every place; ``blank`` beside some."""
     texts = []
     for i, (code, (left, right)) in enumerate(product(empty, around)):
         thing, other = _THINGS[i % len(_THINGS)], _THINGS[(i + 1) % len(_THINGS)]
@@ -98,12 +98,12 @@ def sources(empty: Sequence[str], around: Sequence[tuple[str, str]], blank: str 
 
 
 def escaped(text: str) -> str:
-    """``text`` inside an element."""
+    """Return ``text`` escaped for an element."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def xliff_12(contents: Sequence[str], newline: str = "\n") -> bytes:
-    """A file with a unit for each content of a source, some with an empty target."""
+    """Return a file with a unit for each source content, some with an empty target."""
     units = []
     for i, content in enumerate(contents):
         target = ["", f"{newline}        <target/>", "<target state='new'></target >"][i % 3]
@@ -121,7 +121,7 @@ def xliff_12(contents: Sequence[str], newline: str = "\n") -> bytes:
 
 
 def xliff_2(contents: Sequence[str]) -> bytes:
-    """The same in XLIFF 2.1."""
+    """Return the same in XLIFF 2.1."""
     units = []
     for i, content in enumerate(contents):
         state = ["", ' state="initial"', ' id="s" subState="a:b" state="initial"'][i % 3]
@@ -144,14 +144,14 @@ HEADER = (
 
 
 def quoted(text: str) -> str:
-    """A string of PO, of several lines where the text has them."""
+    """Return a PO string, with a line for each line of the text."""
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t")
     lines = [f'"{line}"' for line in text.replace("\n", "\\n\n").split("\n") if line]
     return "\n".join(lines if len(lines) == 1 else ['""', *lines])
 
 
 def po(texts: Sequence[str]) -> bytes:
-    """A PO file with an entry for each text, and for some a plural or flags."""
+    """Return a PO file with an entry for each text, some with a plural or flags."""
     entries = []
     for i, text in enumerate(dict.fromkeys(texts)):
         flags = ["", "#, no-wrap\n", '#| msgid "before"\n'][i % 3]

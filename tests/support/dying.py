@@ -17,11 +17,11 @@ from mtkit.errors import InputError
 from mtkit.storage.stages import Job, save
 
 DEATHS = "MTKIT_TEST_DEATHS"  # a directory with a file for each stage in which a worker has died
-STAGES = "MTKIT_TEST_STAGES"  # those in which one is to die; "all" of them
+STAGES = "MTKIT_TEST_STAGES"  # the stages in which a worker dies, or "all"
 
 
 def do(job: Job) -> None:
-    """A task; whoever does the first of a stage dies when all is written and has no name yet."""
+    """Do a job; the first worker of a stage in ``STAGES`` dies before it renames its output."""
     out: Path = job.args[0]  # type: ignore[attr-defined]
     with ExitStack() as stack:
         if os.environ[STAGES] == "all" or out.parent.name in os.environ[STAGES].split():
@@ -41,7 +41,7 @@ def square(into: Path, n: int) -> None:
 
 
 def note_and_die_once(into: Path, n: int, last: int, begun: Path) -> None:
-    """Append n to a file; at ``last`` die the first time."""
+    """Append n to a file; die the first time that n is ``last``."""
     with begun.open("a") as file:
         file.write(f"{n}\n")
     time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Two network namespaces as two machines: each has an address of its own, and they see one disk."""
+"""Two network namespaces act as two machines with different addresses and the same disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PORT = 29511
 
 
 def can_be_made() -> bool:
-    """Whether this user may make namespaces."""
+    """Return whether this user may create namespaces."""
     try:
         with hosts():
             return True
@@ -23,7 +23,7 @@ def can_be_made() -> bool:
 
 @contextmanager
 def hosts() -> Iterator[tuple[str, str]]:
-    """The names of two namespaces that a cable joins."""
+    """Create two connected namespaces; yield their names."""
     names = tuple(f"mtkit-{os.getpid()}-{k}" for k in range(2))
     ends = tuple(f"mt{os.getpid()}-{k}" for k in range(2))
     try:
@@ -48,7 +48,7 @@ def _ip(*arguments: str) -> None:
 def start(
     host: str, command: Sequence[str], log: Path, **variables: str
 ) -> subprocess.Popen[bytes]:
-    """A command on one of them; what it says goes to a file."""
+    """Start a command in a namespace; its output goes to the file ``log``."""
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "cable", **variables}
     with log.open("wb") as file:
         call = ["ip", "netns", "exec", host, *command]

@@ -1,4 +1,4 @@
-"""A way in from Python to functions that only kernels call."""
+"""Python access to functions that only kernels call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtkit.smt.phrases import context, extract
 
 
 def outer(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """A kernel that calls ``inner`` with what it is given."""
+    """Return a kernel that calls ``inner`` with its own arguments."""
 
     @njit
     def call(*arguments):  # type: ignore[no-untyped-def]
@@ -31,7 +31,7 @@ hash_in_sentence = outer(context.hash_in_sentence)
 
 
 def features(words: NDArray[np.int32]) -> tuple[NDArray[np.uint32], list[int]]:
-    """F of a sentence of N words: the hashes near each word, (N, LOCAL_FEATURES), and of each."""
+    """Return the features of N words: local hashes, (N, LOCAL_FEATURES), and word hashes."""
     near = np.empty((len(words), context.LOCAL_FEATURES), np.uint32)
     for i in range(len(words)):
         write_local_hashes(words, 0, len(words), i, near[i])

@@ -1,4 +1,4 @@
-"""The lexicon in context of a text of integers."""
+"""The lexicon in context of an integer text."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mtkit.smt.phrases.context_train import build
 from mtkit.storage.stages import Outputs, Stages, save
 from mtkit.text.shards import SIDES, Shards
 
-# Of each pair of sentences: the ids of both sides; the (source, target) positions that are linked.
+# For each sentence pair: source ids, target ids, and linked (source, target) positions.
 Bitext = tuple[list[list[int]], list[list[int]], list[list[tuple[int, int]]]]
 
 
 def write(place: Path, bitext: Bitext, words: int, shards: int) -> tuple[Shards, Outputs]:
-    """A text of ``words`` ids a side, and the links of each of its shards, beneath ``place``."""
+    """Write a text of ``words`` ids per side and the links of each shard; return both."""
     *sides, links = bitext
     for name, sentences in zip(SIDES, sides, strict=True):
         flat = Flat.of(sentences)
@@ -56,7 +56,7 @@ def learn(
     place: Path, bitext: Bitext, words: int = 12, shards: int = 3, workers: int = 1,
     memory: int = 1 << 30,
 ) -> Lexicon:  # fmt: skip
-    """What is learnt of a text, in the new directory ``place``."""
+    """Return the lexicon of a text; its files are in the new directory ``place``."""
     text, links = write(place / "text", bitext, words, shards)
     build(text, links, Stages(place / "stages", workers, memory), place / "lexicon")
     return Lexicon.load(place / "lexicon", words, words)

@@ -1,4 +1,4 @@
-"""Lines as unlike sentences as UTF-8 allows, the same for the same seed."""
+"""Random lines of unusual UTF-8 text, determined by the seed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _long(rng: random.Random) -> str:
 
 
 def random_lines(n: int, seed: int = 1, huge: int = 30) -> list[str]:
-    """N lines without a line break, about ``huge`` of them long."""
+    """Return n lines without line breaks, about ``huge`` of them long."""
     rng = random.Random(seed)
     lines = []
     for _ in range(n):
@@ -47,6 +47,6 @@ def random_lines(n: int, seed: int = 1, huge: int = 30) -> list[str]:
         else:
             words = rng.choices(rng.choice([ODD, PLAIN, ODD + PLAIN]), k=rng.randrange(1, 8))
             line = rng.choice(["", " ", " ", "  "]).join(words)
-        # The end of a line may be \r\n: a \r there is not the line's.
+        # A \r at the end would be read as part of the line break \r\n.
         lines.append(line.rstrip("\r").replace("\n", ""))
     return lines

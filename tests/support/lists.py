@@ -1,4 +1,4 @@
-"""n-best lists with a known optimum, and the merit of a choice among them by sacreBLEU's BLEU."""
+"""n-best lists with a known optimum, and the merit of a selection by sacreBLEU's BLEU."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ OPTIMUM = np.array([2.0, -1.0, 2.0, 0.0])
 
 
 def planted(S: int = 40, N: int = 30, seed: int = 1) -> Lists:
-    """The better a hypothesis by OPTIMUM·x, the fewer of its words are wrong; the best is perfect.
+    """Return lists in which a higher OPTIMUM·x means fewer wrong words; the best has none.
 
-    The last feature is a constant, but for rounding.
+    The last feature is constant except for rounding.
     """
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(S, N, len(OPTIMUM))) * [1.0, 3.0, 0.5, 0.0]
@@ -30,7 +30,7 @@ def planted(S: int = 40, N: int = 30, seed: int = 1) -> Lists:
 
 
 def ragged(seed: int, longest: int = 6) -> Lists:
-    """Small lists, some of them empty, with integer features that tie and meet in one point."""
+    """Return small lists, some empty, with integer features that tie and meet in one point."""
     rng = np.random.default_rng(seed)
     sizes = np.array([0, 1, *rng.integers(2, longest, 4), 0, 3])
     n = sizes.sum()
@@ -47,7 +47,7 @@ def sacre_bleu(total: np.ndarray) -> float:
 
 
 def chosen_merit(nbest: Lists, scores: np.ndarray) -> float:
-    """The merit of the best hypotheses by ``scores``, one after the other."""
+    """Return the merit of the best hypotheses by ``scores``, added one by one."""
     total = np.zeros(nbest.statistics.shape[1], int)
     for first, end in zip(nbest.begin[:-1], nbest.begin[1:], strict=True):
         if first < end:

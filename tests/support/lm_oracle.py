@@ -1,4 +1,4 @@
-"""Slow, obvious twins of ``smt.language_model.ngrams``: the equations over dicts of word tuples.
+"""Reference implementations of ``smt.language_model.ngrams``, over dicts of word tuples.
 
 Imports nothing of mtkit.
 """
@@ -13,9 +13,9 @@ Gram = tuple[str, ...]
 
 
 class KneserNey:
-    """Interpolated modified Kneser-Ney (Chen & Goodman 1998), as lmplz defines its edges.
+    """Interpolated modified Kneser-Ney (Chen & Goodman 1998), with lmplz's special cases.
 
-    Pruning leaves out the n-grams of order k ≥ 2 that occur at most ``prune[k - 1]`` times.
+    Pruning removes the n-grams of order k ≥ 2 that occur at most ``prune[k - 1]`` times.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class KneserNey:
         return D if in_range else [0.0, 0.5, 1.0, 1.5]
 
     def p(self, w: str, history: Sequence[str]) -> float:
-        """p(w | history), w in ``predicted`` or any unknown word."""
+        """Return p(w | history); w: in ``predicted`` or any unknown word."""
         h = tuple(history)[max(0, len(history) - self.order + 1) :]
         seen = {g: a for g, a in self.a.items() if len(g) == len(h) + 1 and g[:-1] == h}
         lower = self.p(w, h[1:]) if h else 1 / len(self.predicted)
@@ -64,7 +64,7 @@ class KneserNey:
 
 
 class Arpa:
-    """The meaning of an ARPA file: the listed log10 p, or the backoff and a shorter history."""
+    """The model of an ARPA file: the listed log10 p, or the backoff and a shorter history."""
 
     def __init__(self, text: str) -> None:
         self.p: dict[Gram, float] = {}
@@ -82,7 +82,7 @@ class Arpa:
         self.order = n
 
     def ln_p(self, w: str, history: Sequence[str]) -> float:
-        """ln p(w | history)."""
+        """Return ln p(w | history)."""
         w = w if (w,) in self.p else "<unk>"
         h = tuple(v if (v,) in self.p else "<unk>" for v in history)
         h = h[max(0, len(h) - self.order + 1) :]

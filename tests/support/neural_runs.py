@@ -1,4 +1,4 @@
-"""Ten pairs that a tiny network learns by heart, and a training of it."""
+"""Ten pairs that a tiny network can memorise, and its training."""
 
 from __future__ import annotations
 

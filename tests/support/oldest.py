@@ -1,7 +1,7 @@
 """The oldest versions that pyproject.toml allows: ``python -m tests.support.oldest run test``.
 
-Prints what the named parts ask for, as ``pip install -r`` reads it, with ``==`` for ``>=``. Needs
-nothing but Python.
+Prints the requirements of the named parts for ``pip install -r``, with ``==`` for ``>=``. Imports
+only the standard library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Slow, obvious twins of what mtkit computes fast. Imports nothing of mtkit."""
+"""Slow reference implementations. Imports nothing of mtkit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Pair = tuple[int, int]
 
 
 def ibm1_joint(t: Callable[[int, int], float], I: int, a: Sequence[int]) -> float:
-    """P(f, a|e) of one sentence pair; ``t(i, j)`` = t(f_j|e_i), i = 0 the empty word."""
+    """Return P(f, a|e) of a sentence pair; ``t(i, j)`` = t(f_j|e_i), i = 0 the empty word."""
     return math.prod(t(i, j) / (I + 1) for j, i in enumerate(a))
 
 
 def diagonal_joint(
     t: Callable[[int, int], float], p0: float, tension: float, I: int, a: Sequence[int]
 ) -> float:
-    """P(f, a|e) with the diagonal prior; positions count from 1."""
+    """Return P(f, a|e) with the diagonal prior; positions count from 1."""
     p, J = 1.0, len(a)
     for j, i in enumerate(a, 1):
         near = [math.exp(-tension * abs(k / I - j / J)) for k in range(1, I + 1)]
@@ -36,7 +36,7 @@ def hmm_joint(
     I: int,
     a: Sequence[int],
 ) -> float:
-    """P(f, a|e): the memory m moves with every word that is not from the empty word."""
+    """Return P(f, a|e); m: the last source position other than the empty word."""
     p, m = 1.0, 0
     for j, i in enumerate(a):
         if i == 0:
@@ -49,7 +49,7 @@ def hmm_joint(
 
 
 def alignments(I: int, J: int) -> Iterator[tuple[int, ...]]:
-    """Every alignment of J words to 0 … I."""
+    """Return every alignment of J words to positions 0 … I."""
     return itertools.product(range(I + 1), repeat=J)
 
 
@@ -59,7 +59,7 @@ def alignments(I: int, J: int) -> Iterator[tuple[int, ...]]:
 def grow_diag_final_and(
     forward: set[Pair], backward: set[Pair], diagonal: bool = True, final: str = "and"
 ) -> set[Pair]:
-    """``final``: "and", "or" (plain final) or "" (none)."""
+    """Return the links; final: "and", "or" (plain final) or "" (none)."""
     steps = [(-1, 0), (0, -1), (1, 0), (0, 1)]
     steps += [(-1, -1), (-1, 1), (1, -1), (1, 1)] if diagonal else []
     a, union = forward & backward, forward | backward
@@ -86,7 +86,7 @@ def grow_diag_final_and(
 
 
 def phrase_spans(links: set[Pair], I: int, J: int, limit: int) -> set[tuple[int, int, int, int]]:
-    """(i0, i1, j0, j1), half-open, of every consistent pair of spans."""
+    """Return (i0, i1, j0, j1), half-open, of every consistent pair of spans."""
     found = set()
     for i0, i1 in itertools.combinations(range(I + 1), 2):
         for j0, j1 in itertools.combinations(range(J + 1), 2):
@@ -102,7 +102,7 @@ def phrase_spans(links: set[Pair], I: int, J: int, limit: int) -> set[tuple[int,
 def orientations(
     links: set[Pair], I: int, J: int, span: tuple[int, int, int, int]
 ) -> tuple[int, int]:
-    """Towards the previous and the next word: 0 monotone, 1 swapped, 2 discontinuous."""
+    """Return orientations to the previous and next word: 0 monotone, 1 swap, 2 discontinuous."""
     i0, i1, j0, j1 = span
     linked = links | {(-1, -1), (I, J)}
     found = []
@@ -112,7 +112,7 @@ def orientations(
     return found[0], found[1]
 
 
-# --- decoding, by trying everything
+# --- decoding, by enumeration
 
 Words = tuple[int, ...]
 Three = tuple[float, float, float]  # scores of monotone, swap and discontinuous
@@ -120,7 +120,7 @@ START = (0.0, 0.0, 0.0)
 
 
 def orientation(start: int, end: int, last: Pair) -> int:
-    """0 monotone, 1 swap, 2 discontinuous: of start : end after the span ``last``."""
+    """Return 0 (monotone), 1 (swap) or 2 (discontinuous) for start : end after ``last``."""
     if start == last[1]:
         return 0
     return 1 if end == last[0] else 2
@@ -134,11 +134,11 @@ def all_derivations(
     distortion_weight: float,
     limit: int,
 ) -> list[tuple[float, Words]]:
-    """Score and words of every derivation, best first.
+    """Return the score and words of every derivation, best first.
 
-    options: (start, end) → (score, words, towards the phrase before, towards the one behind).
-    limit: a span starts at most so far from the end of the last one, and one that leaves the first
-    gap open ends at most so far behind it; < 0: anything.
+    options: (start, end) → (score, words, scores to the previous phrase, to the next one).
+    limit: the largest distance from the last span's end to the start of the next, and from the
+    first gap to the end of a span that leaves it open; < 0: none.
     """
     found = []
 
@@ -181,12 +181,12 @@ def beam_search(  # noqa: C901  one loop, to be read in one piece
     stack: int,
     pops: int,
 ) -> tuple[float, list[float], float]:
-    """The best score that beam search finds, and that of every hypothesis it makes on the way.
+    """Return the best score of beam search, and the scores of all hypotheses that it makes.
 
-    Last, by how much the closest decision fell of what to make and what to keep.
+    The last value is the smallest margin of a decision on what to make or what to keep.
 
-    options: (start, end) → (estimate, score, words, towards the phrase before, towards the one
-    behind), best estimate first; ``step``: the language model, (state, word) → (ln p, state).
+    options: (start, end) → (estimate, score, words, scores to the previous phrase, to the next
+    one), best estimate first; ``step``: the language model, (state, word) → (ln p, state).
     ``pops`` and ``stack`` ≥ 1, ``limit`` ≥ 0.
     """
     reorders = any(any(before + behind) for c in options.values() for *_, before, behind in c)
@@ -236,7 +236,7 @@ def beam_search(  # noqa: C901  one loop, to be read in one piece
             for w in (*words, end_of_sentence) if len(covered) == N else words:
                 log_p, state = step(state, w)
                 score += lm_weight * log_p
-            swap = reorders and start and start - 1 not in covered  # can still be made
+            swap = reorders and start and start - 1 not in covered  # is still possible
             last = (start if swap else -1, stop)
             return guess, (score + rest(covered, stop), score, covered, last, behind, state)
 

@@ -1,8 +1,8 @@
-"""Pages of docs/ that are made from the program: ``python -m tests.support.pages`` writes them.
+"""Generated pages of docs/: ``python -m tests.support.pages`` writes them.
 
 reference.md    commands and their options      cli
-api.md          functions and their arguments   what ``API`` names
-equations.md    the heads of modules            folders of ``CHAPTERS``
+api.md          functions and their arguments   names in ``API``
+equations.md    docstrings of modules           folders in ``CHAPTERS``
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SOURCE = "made from the program by `python -m tests.support.pages`; do not edit"
 
 
 def markdown(docstring: str) -> str:
-    """What a docstring says: its prose, and as blocks what it indents or sets in columns.
+    """Return a docstring as Markdown; indented text and columns become blocks.
 
     >>> markdown("Of ``x`` < y:")
     'Of `x` \\\\< y:'
@@ -38,7 +38,7 @@ def markdown(docstring: str) -> str:
 
 
 def _joined(paragraphs: list[str]) -> list[str]:
-    """Neighbouring blocks as one: an empty line in an equation does not end it."""
+    """Join adjacent blocks: an empty line in an equation does not end it."""
     joined: list[str] = []
     for text in paragraphs:
         if joined and text.startswith("    ") and joined[-1].startswith("    "):
@@ -64,7 +64,7 @@ def _paragraph(text: str) -> str:
 
 @dataclass
 class Sections:
-    """A help formatter that keeps what it is given."""
+    """A help formatter that stores its input."""
 
     rows: list[tuple[str, str, str]] = field(default_factory=list)  # section, option, meaning
     examples: list[str] = field(default_factory=list)
@@ -74,21 +74,21 @@ class Sections:
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
-        """The section that follows."""
+        """Begin a section."""
         self.name = name
         yield
 
     def write_dl(self, rows: list[tuple[str, str]], **_layout: int) -> None:
-        """Options and what they mean."""
+        """Store options and their meanings."""
         self.rows += [(self.name, *row) for row in rows]
 
     def write(self, text: str) -> None:
-        """An example."""
+        """Store an example."""
         self.examples.append(text.strip())
 
 
 def _cell(text: str) -> str:
-    text = text.replace("\ue000", "-")  # the help's own hyphen
+    text = text.replace("\ue000", "-")  # the hyphen in help texts
     text = re.sub(r"([|<*$])", r"\\\1", " ".join(text.split()))
     return re.sub(r"(?<![\w`-])--[a-z][\w-]*", r"`\g<0>`", text)
 
@@ -109,7 +109,7 @@ def _command(name: str, command: Any) -> str:
 
 
 def reference() -> str:
-    """All commands and options."""
+    """Return the page of all commands and options."""
     from mtkit.cli import app
 
     group: Any = typer.main.get_command(app)
@@ -150,7 +150,7 @@ API = {
 
 
 def _signature(name: str, thing: Any) -> str:
-    """A function with an argument a line, or the fields of a dataclass."""
+    """Return a function's signature, or the fields of a dataclass."""
     if is_dataclass(thing):
         lines = [f"class {name}:"]
         for f in fields(thing):
@@ -177,14 +177,14 @@ def _argument(parameter: inspect.Parameter) -> str:
 
 
 def _names(thing: Any) -> list[str]:
-    """Its arguments or fields."""
+    """Return the names of its arguments or fields."""
     if is_dataclass(thing):
         return [f.name for f in fields(thing)]
     return [] if inspect.isclass(thing) else list(inspect.signature(thing).parameters)
 
 
 def _explained(docstring: str, thing: Any) -> str:
-    """The docstring as Markdown, what it says of each argument as an item of a list.
+    """Return the docstring as Markdown, with the arguments as a list.
 
     >>> def f(a, b, c): "Add. a, b: numbers. c: more."
     >>> print(_explained(f.__doc__, f))
@@ -201,7 +201,7 @@ def _explained(docstring: str, thing: Any) -> str:
 
 
 def _itemised(prose: str, *items: str) -> str:
-    """Prose, then names and what is said of them, in turn."""
+    """Return the prose and a list; items: names and their texts, alternating."""
     lines = [
         f"- `{names}`: {text.strip()}".replace("\n", "\n  ")
         for names, text in zip(items[::2], items[1::2], strict=True)
@@ -224,7 +224,7 @@ def _entry(path: str) -> str:
 
 
 def api() -> str:
-    """The functions and classes of ``API``, by their docstrings."""
+    """Return the page of the functions and classes in ``API``."""
     parts = ["# Python API", "", f"<!-- {SOURCE} -->", ""]
     for heading, paths in API.items():
         parts += [f"## {heading}", "", *map(_entry, paths)]
@@ -257,9 +257,7 @@ def _head(path: Path) -> str:
 
 
 def _heads(folder: str) -> Iterator[str]:
-    """The heads of the modules of a folder that say more than what the module is, in the order in
-    which the folder's own head names them.
-    """
+    """Yield module docstrings of two or more paragraphs, in the order of the folder's docstring."""
     files = {path.stem: path for path in sorted((ROOT / "mtkit" / folder).glob("*.py"))}
     named = re.findall(r"\w+", _head(files.pop("__init__")))
     for name in sorted(files, key=lambda n: named.index(n) if n in named else len(named)):
@@ -270,7 +268,7 @@ def _heads(folder: str) -> Iterator[str]:
 
 
 def equations() -> str:
-    """What the modules say of their equations, chapter by chapter."""
+    """Return the page of the modules' equations, by chapter."""
     parts = ["# Equations and their code", "", f"<!-- {SOURCE} -->", ""]
     parts += ["Each section is the head of a module: letters, equations, sources and limits.", ""]
     for heading, folder in CHAPTERS.items():
@@ -282,7 +280,7 @@ PAGES = {"reference.md": reference, "api.md": api, "equations.md": equations}
 
 
 def page(name: str) -> str:
-    """What docs/NAME has to be."""
+    """Return the content of docs/NAME."""
     return re.sub(r"\n{3,}", "\n\n", PAGES[name]()).rstrip() + "\n"
 
 

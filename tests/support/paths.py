@@ -1,4 +1,4 @@
-"""Text that does not come with mtkit: where it may lie, and the mark that skips without it."""
+"""Test data outside the repository: its directory, and a mark that skips tests without it."""
 
 from __future__ import annotations
 

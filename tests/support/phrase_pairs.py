@@ -1,4 +1,4 @@
-"""Small word-aligned sentence pairs, and the phrase pairs that the definition finds in them."""
+"""Small word-aligned sentence pairs, and their phrase pairs by definition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pairs = list[tuple[list[int], list[int], set[tuple[int, int]]]]
 
 
 def random_pairs(seed: int, n: int = 40) -> Pairs:
-    """Sentence pairs of few different words, some of them unlinked, some linked twice."""
+    """Return sentence pairs of few different words, some unlinked, some linked twice."""
     rng = np.random.default_rng(seed)
     pairs = []
     for _ in range(n):
@@ -34,7 +34,7 @@ Occurrence = tuple[list[int], list[int], set[tuple[int, int]], tuple[int, int, i
 
 
 def occurrences(pairs: Pairs) -> list[Occurrence]:
-    """(source, target, links, span) of every phrase pair, then of every lone link."""
+    """Return (source, target, links, span) of every phrase pair, then of every lone link."""
     rows = []
     for source, target, links in pairs:
         spans = phrase_spans(links, len(source), len(target), 7)
@@ -51,7 +51,7 @@ def extracted(pairs: Pairs) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 
 
 def spell(table: PhraseTable) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Source and target words of every pair, in the table's order."""
+    """Return source and target words of every pair, in the table's order."""
     source = np.split(table.source, table.s_begin[1:-1])
     target = np.split(table.target, table.t_begin[1:-1])
     rows = np.repeat(np.arange(len(table.key)), np.diff(table.row))

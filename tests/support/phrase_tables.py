@@ -1,4 +1,4 @@
-"""Text of given integers as shards on disk, and the phrase table of it."""
+"""Integer texts as shards on disk, and their phrase tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.phrase_pairs import Pairs, flat
 
 
 def extract(pairs: Pairs, limit: int = extraction.MAX_PHRASE) -> extraction.Rows:
-    """All occurrences of phrase pairs."""
+    """Return all occurrences of phrase pairs."""
     source, target, links = flat(pairs)
     corpora = [extraction.Aligned.of(source, target, links)]
     covered = np.zeros(int(source.words.max()) + 1, np.bool_)
@@ -29,7 +29,7 @@ def extract(pairs: Pairs, limit: int = extraction.MAX_PHRASE) -> extraction.Rows
 
 
 def shards_of(directory: Path, source: Flat, target: Flat, shards: int = 1) -> Shards:
-    """Text in shards of equally many sentences."""
+    """Write text in shards with equal numbers of sentences."""
     for name, side in zip(SIDES, (source, target), strict=True):
         save_arrays(directory / name, words=side.words, begin=side.begin)
     begin = np.linspace(0, len(source), shards + 1).astype(int).tolist()
@@ -38,7 +38,7 @@ def shards_of(directory: Path, source: Flat, target: Flat, shards: int = 1) -> S
 
 
 def save_links(directory: Path, text: Shards, links: Links) -> Outputs:
-    """Links, those of each shard in a directory of their own."""
+    """Write the links of each shard to a directory of its own."""
     outputs = Outputs(directory, len(text))
     for k, out in enumerate(outputs):
         out.mkdir(parents=True)
@@ -49,7 +49,7 @@ def save_links(directory: Path, text: Shards, links: Links) -> Outputs:
 
 
 def arrays_of(out: Path) -> PhraseTable:
-    """The arrays in a directory, in memory."""
+    """Return the arrays of a directory, in memory."""
     arrays = (load(out / f"{name}.npy") for name in PhraseTable._fields)
     return PhraseTable(*read_only(arrays))
 
@@ -58,7 +58,7 @@ def build_table(
     source: Flat, target: Flat, links: Links | Sequence[Links], discount: str = "none",
     shards: int = 1, **stages: Any,
 ) -> PhraseTable:  # fmt: skip
-    """The table of aligned text, checked as a model's is."""
+    """Return the table of aligned text, checked like a model's."""
     with TemporaryDirectory() as name:
         place = Path(name)
         text = shards_of(place / "text", source, target, shards)

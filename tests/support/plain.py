@@ -1,7 +1,7 @@
 """Kernels run as plain Python (``NUMBA_DISABLE_JIT=1``), which ``make coverage`` needs.
 
-Compiled, a row of a structured array has its fields as attributes; numpy's own rows have not, so
-the record types of the kernels' modules are given rows that have.
+Compiled kernels access fields of structured rows as attributes. numpy's rows do not allow this, so
+the record types of the kernels' modules get a row class that does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PLAIN = bool(os.environ.get("NUMBA_DISABLE_JIT"))
 
 
 class Row(np.void):
-    """A row whose fields are its attributes, even one named ``size``."""
+    """A row with its fields as attributes, even one named ``size``."""
 
     def __getattribute__(self, name: str) -> Any:
         dtype = super().__getattribute__("dtype")
@@ -32,7 +32,7 @@ class Row(np.void):
 
 
 def give_rows_attributes() -> None:
-    """In every record type that a module of the statistical translator names."""
+    """Set the row class in all record types of the modules of ``mtkit.smt``."""
     for module in [of for name, of in sys.modules.items() if name.startswith("mtkit.smt")]:
         for name, value in vars(module).copy().items():
             if isinstance(value, np.dtype) and value.names:
@@ -40,6 +40,6 @@ def give_rows_attributes() -> None:
 
 
 def in_double(model: NgramModel) -> NgramModel:
-    """The model in double precision, in which kernels add: numpy adds two float32 as such."""
+    """Return the model in double precision, as kernels add; numpy adds float32 in float32."""
     p, backoff = (a.astype(np.float64) for a in (model.arrays.log_prob, model.arrays.backoff))
     return replace(model, arrays=model.arrays._replace(log_prob=p, backoff=backoff))

@@ -1,6 +1,6 @@
-"""The software bill of materials of what mtkit needs to run: ``python -m tests.support.sbom``.
+"""Software bill of materials of mtkit's dependencies: ``python -m tests.support.sbom``.
 
-CycloneDX lists all that is installed; what is there for tests, checks and builds alone is left out.
+CycloneDX lists all installed packages; those only for tests, checks and builds are left out.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tests.support.pins import PINS, ROOT, needed, normal
 
 
 def bill_of_materials() -> dict[str, Any]:
-    """CycloneDX's JSON as a dictionary."""
+    """Return CycloneDX's JSON as a dictionary."""
     call = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible"]
     call += ["--no-validate", "--pyproject", str(ROOT / "pyproject.toml"), sys.executable]
     done = subprocess.run(call, check=True, capture_output=True)
     bom: dict[str, Any] = json.loads(done.stdout)
-    bom["metadata"]["component"]["version"] = __version__  # which pyproject.toml does not hold
+    bom["metadata"]["component"]["version"] = __version__  # pyproject.toml lacks it
     others = set(PINS) - needed("run") | {"pip"}
     bom["components"] = [c for c in bom["components"] if normal(c["name"]) not in others]
     known = {"root-component", *(c["bom-ref"] for c in bom["components"])}

@@ -1,4 +1,4 @@
-"""Small random models for the search: every span of the sentence 0 1 2 … is a phrase of its own."""
+"""Small random models for the search: every span of the sentence 0 1 2 … is a distinct phrase."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Case(NamedTuple):
         return value
 
     def for_oracle(self, score: float, words: tuple[int, ...], six: tuple[float, ...]) -> tuple:
-        """A choice with the scores of its orientations: towards the one before, the one behind."""
+        """Return a choice with its orientation scores: to the previous phrase, to the next."""
         weighted = [w * p for w, p in zip(self.λ[PREVIOUS:PHRASES].tolist(), six, strict=True)]
         return score, words, tuple(weighted[:3]), tuple(weighted[3:])
 
@@ -69,9 +69,7 @@ def asked(
     matches: Sequence[Match] = (),
     verbatim: dict[int, int] = NOTHING,
 ) -> Sentence:
-    """A sentence of which nothing is asked, but perhaps to become ``given``, or to be translated
-    by some glossary ``matches``, or to keep the words that ``verbatim`` gives target ids.
-    """
+    """Return a sentence; given: forced translation; verbatim: position → target id."""
     kept = np.array([verbatim.get(i, -1) for i in range(len(words))], np.int32)
     match = np.full(len(words), -1, np.int32)
     for m, (start, end, _) in enumerate(matches):
@@ -100,7 +98,7 @@ def make(
     matches: Sequence[Match] = (),
     verbatim: dict[int, int] = NOTHING,
 ) -> Case:
-    """The case of these choices; a single word without one is copied, for −2, as ``<unk>``.
+    """Return the case of these choices; a word without one is copied as ``<unk>``, for −2.
 
     matches, verbatim: see ``asked``.
     """
@@ -127,7 +125,7 @@ def make(
     λ = np.array([1.0, 0, 0, 0, *reordering, 0.0, 0.0, -2.0, lm_weight, distortion, 0.0])
     copied, lm_id = np.zeros(N, np.int32), np.arange(len(model.words), dtype=np.int32)
     for array in table:
-        array.flags.writeable = False  # as in a model: one type for the kernels
+        array.flags.writeable = False  # as in a model, for one kernel type
     wanted = asked(sentence, copied, matches=matches, verbatim=verbatim)
     code = np.zeros(0, np.bool_)
     estimated = Model(table, NO_LEXICON, model.arrays, model.begin, lm_id, code)
@@ -143,9 +141,9 @@ def random_case(
     lm_weight: float = 0.7,
     highest: float = 0.0,
 ) -> Case:
-    """Up to three random options for each span up to ``longest``; single words always have one.
+    """Make up to three random options for each span up to ``longest``; every word has one.
 
-    highest: their score, that of the lowest is 4 less.
+    highest: the highest score; the lowest is 4 less.
     """
     rng = random.Random(seed)
     choices: dict[tuple[int, int], list[Choice]] = {}
@@ -165,6 +163,6 @@ def random_case(
 
 
 def spans_of(options: Options, chosen: list[int]) -> list[tuple[int, int]]:
-    """The source spans of some options."""
+    """Return the source spans of some options."""
     spans = (np.searchsorted(options.begin, chosen, side="right") - 1).tolist()
     return [(s // MAX_PHRASE, sum(divmod(s, MAX_PHRASE)) + 1) for s in spans]

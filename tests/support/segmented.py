@@ -1,4 +1,4 @@
-"""Sentences as a training reads them."""
+"""Sentences in the form that training reads."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def text_of(subwords: Subwords, sentences: Sequence[Sequence[str]]) -> Segmented
     ids = [vocabulary.encode(words) for words in sentences]
     words, begin = np.fromiter(chain.from_iterable(ids), np.int32), np.cumsum([0, *map(len, ids)])
     for array in (words, begin):
-        array.flags.writeable = False  # as what is mapped is
+        array.flags.writeable = False  # as mapped arrays are
     return Segmented(Spelling.of(subwords, vocabulary.words), words, begin[:-1], begin[1:])

@@ -1,4 +1,4 @@
-"""An HTTP server on 127.0.0.1 that misbehaves as it is told."""
+"""An HTTP server on 127.0.0.1 that misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Answer = Callable[["Handler"], None]
 
 @dataclass
 class Site:
-    """What a server has.
+    """The content of a server.
 
-    files: the body of each path; answers: what is done instead at a path, one request after the
-    other, the last one again and again; ranges: whether it knows Range and ETag; seen: path and
-    Range of every request; over: set when the test has ended.
+    files: path → body; answers: path → what it does instead, one answer per request, the last one
+    repeated; ranges: whether it supports Range and ETag; seen: path and Range of every request;
+    over: set when the test has ended.
     """
 
     address: str
@@ -33,7 +33,7 @@ class Site:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Files with ETag and Range, unless the site has another answer."""
+    """Sends files with ETag and Range, unless the site has another answer."""
 
     site: Site
     protocol_version = "HTTP/1.1"
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def send_file(self, data: bytes, until: int | None = None) -> None:
-        """The file, or what a Range asks of it if it is the same; ``until``: cut off there."""
+        """Send the file, or its range if the tag is the same; until: the end if cut off."""
         tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
         start = 0
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -107,7 +107,7 @@ def stall(until: int) -> Answer:
 
 @contextmanager
 def serving() -> Iterator[Site]:
-    """A site while the block lasts."""
+    """Serve a site during the block."""
     bound = type("Bound", (Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
     server.daemon_threads = True
@@ -126,7 +126,7 @@ def serving() -> Iterator[Site]:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """The server, reached without any proxy."""
+    """Serve a site, without a proxy."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with serving() as it:
         yield it

@@ -1,4 +1,4 @@
-"""``mtkit`` whose preset quick is a tiny network: a module to start where a process is needed."""
+"""``mtkit`` with a tiny network as preset quick, to be started as a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each of several processes does in ``test_parallel``: some updates, then the command."""
+"""The program of each process in ``test_parallel``: some updates, then the command."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.support.neural_runs import TINY, ten_pairs
 from tests.support.tiny import TINY as TINY_PRESET
 
 UPDATES = 7
-CONFIG = replace(TINY, batch=3, smoothing=0.1)  # shares of 2 and 1, and of 1 and none
+CONFIG = replace(TINY, batch=3, smoothing=0.1)  # batches of 3 split 2 + 1; of 1 split 1 + 0
 
 
 def updated() -> Run:
-    """A run after some updates, and the losses and norms on the way as its history."""
+    """Return a run after some updates, with losses and norms as its history."""
     run = Run(CONFIG, 14, ten_pairs(), ten_pairs())
     for _ in range(UPDATES):
         loss, norm = run.step(run.next_batch(), 20)
@@ -30,7 +30,7 @@ def updated() -> Run:
 
 @contextmanager
 def processes(*arguments: object) -> Iterator[None]:
-    """As the command meets the others, with the updates done and saved first."""
+    """Do and save the updates, then run the block within ``parallel.processes``."""
     with meet(*arguments):  # type: ignore[arg-type]
         run = updated()
         content = {"weights": run.model.state_dict(), "history": run.history}

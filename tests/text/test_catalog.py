@@ -49,10 +49,10 @@ def written(where: Path, text: str) -> Path:
     return path
 
 
-# --- the catalog that comes with mtkit
+# --- the built-in catalog
 
 
-def test_the_catalog_has_what_people_ask_for() -> None:
+def test_the_catalog_has_the_common_corpora() -> None:
     entries = read_catalog()
     families = {name.rsplit("-", 2)[0] for name in entries}
     assert {"multi30k-en-de", "multi30k-en-fr", "multi30k-en-cs"} <= set(entries)
@@ -65,7 +65,7 @@ def test_the_catalog_has_what_people_ask_for() -> None:
         assert len(entry.licence) <= 15, "it has one line of a table of 80 columns"
 
 
-def test_every_entry_leads_to_files_by_https() -> None:
+def test_every_address_is_https() -> None:
     for name, entry in read_catalog().items():
         for source in sources_of(entry).values():
             assert source.address.startswith("https://"), name
@@ -74,12 +74,12 @@ def test_every_entry_leads_to_files_by_https() -> None:
             assert source.md5
 
 
-def test_nothing_is_called_verified_without_a_checksum() -> None:
+def test_verified_entries_have_checksums() -> None:
     for name, table in tomllib.loads((corpora_directory() / CATALOG).read_text("utf-8")).items():
         assert not table["verified"] or set(table["sha256"]) == set(read_catalog()[name].files())
 
 
-def test_multi30k_is_where_its_project_has_it() -> None:
+def test_multi30k_has_its_official_address() -> None:
     base = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
     splits = ("train", "val", "test_2016_flickr")
     files = [f"{split}.{language}.gz" for split in splits for language in ("en", "de")]
@@ -89,17 +89,17 @@ def test_multi30k_is_where_its_project_has_it() -> None:
     }
 
 
-def test_opus_has_its_pairs_in_alphabetical_order() -> None:
+def test_opus_file_names_sort_the_languages() -> None:
     entry = read_catalog()["europarl-en-de"]
     [source] = sources_of(entry).values()
     assert source.address == "https://object.pouta.csc.fi/OPUS-Europarl/v8/moses/de-en.txt.zip"
     assert entry.all == ["de-en.txt.zip!Europarl.de-en.en", "de-en.txt.zip!Europarl.de-en.de"]
 
 
-# --- catalogs of one's own
+# --- user catalogs
 
 
-def test_a_catalog_of_ones_own_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_catalogs_have_priority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = GOOD + GOOD.replace("[mine]", "[multi30k-en-de]")
     monkeypatch.setenv("MTKIT_CATALOG", str(written(tmp_path, text)))
     entries = read_catalog()
@@ -137,7 +137,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_catalog_is_refused_by_entry(case: str, tmp_path: Path) -> None:
+def test_catalog_errors_name_the_entry(case: str, tmp_path: Path) -> None:
     old, new, message = WRONG[case]
     assert GOOD.count(old) >= 1
     path = written(tmp_path, GOOD.replace(old, new))
@@ -147,7 +147,7 @@ def test_a_wrong_catalog_is_refused_by_entry(case: str, tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_catalog_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_catalog_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTKIT_CATALOG", "none.toml")
     with pytest.raises(InputError, match=r"^none\.toml: no such file; correct .* MTKIT_CATALOG"):
         read_catalog()
@@ -156,7 +156,7 @@ def test_a_catalog_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
 # --- the cache
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sets_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("MTKIT_CACHE", "/mine")
@@ -168,7 +168,7 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
 
 
 def here(cache: Path, name: str, **texts: str) -> Path:
-    """A fetched corpus, French to English, with these texts."""
+    """Write a fetched corpus, French to English, with these texts."""
     directory = cache / "corpora" / name
     directory.mkdir(parents=True)
     origin = Provenance(name, "T", ["fr", "en"], "CC0", "me", "h", {}, {"train": 2}, "official")
@@ -189,7 +189,7 @@ def test_a_fetched_corpus_is_opened_by_name_in_its_languages(cache: Path) -> Non
     assert open_corpus("mine", "en-fr").train.pairs() == [("one", "un"), ("two", "deux")]
 
 
-def test_a_test_set_is_no_training_text(cache: Path) -> None:
+def test_training_on_a_test_set_fails(cache: Path) -> None:
     directory = here(cache, "wmt", test_fr="un\n", test_en="one\n")
     with pytest.raises(InputError) as raised:
         open_corpus("wmt")
@@ -199,7 +199,7 @@ def test_a_test_set_is_no_training_text(cache: Path) -> None:
     )
 
 
-def test_an_unknown_corpus_is_told_from_one_that_can_be_fetched(cache: Path) -> None:
+def test_errors_distinguish_unknown_and_unfetched_corpora(cache: Path) -> None:
     here(cache, "mine")
     names = "everyday, textbook, mine"
     known = f"neither a directory nor an embedded or fetched corpus ({names}); `mtkit corpus"

@@ -34,7 +34,7 @@ def write(path: Path, data: str | bytes) -> Path:
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))))
-def test_lines_come_back_whatever_is_in_them(lines: list[str]) -> None:
+def test_lines_round_trip(lines: list[str]) -> None:
     for end in ("\n", "\r\n"):
         for mark in (b"", BOM):
             data = mark + "".join(line + end for line in lines).encode()
@@ -65,7 +65,7 @@ def test_only_a_newline_ends_a_line() -> None:
         (b"a" + BOM + b"\n", ["a\ufeff"]),
     ],
 )
-def test_ends_of_lines_and_marks(data: bytes, lines: list[str]) -> None:
+def test_line_ends_and_bom(data: bytes, lines: list[str]) -> None:
     assert decode_lines(data, "x") == lines
 
 
@@ -75,7 +75,7 @@ def test_plain_and_gzipped_files_read_alike(name: str, tmp_path: Path) -> None:
     assert read_lines(path) == ["ä\u2028b", "", "c"]
 
 
-# --- what cannot be read
+# --- unreadable files
 
 
 @pytest.mark.parametrize("name", ["t.en", "t.en.gz"])
@@ -89,9 +89,7 @@ def test_plain_and_gzipped_files_read_alike(name: str, tmp_path: Path) -> None:
         (b"a\nb\xed\xa0\x80", "line 2, byte 2: not UTF-8 (0xed)"),  # half a surrogate pair
     ],
 )
-def test_bytes_that_are_no_utf8_are_placed(
-    name: str, data: bytes, place: str, tmp_path: Path
-) -> None:
+def test_invalid_utf8_is_located(name: str, data: bytes, place: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, data)
     with pytest.raises(InputError) as raised:
         read_lines(path)
@@ -99,12 +97,12 @@ def test_bytes_that_are_no_utf8_are_placed(
     assert "iconv -f CP1252 -t UTF-8" in str(raised.value)
 
 
-def test_bytes_are_placed_alike_behind_a_byte_order_mark() -> None:
+def test_a_bom_does_not_shift_error_places() -> None:
     with pytest.raises(InputError, match=r"^x: line 2, byte 2: not UTF-8 \(0xff\)"):
         decode_lines(BOM + b"\nb\xff\n", "x")
 
 
-def test_every_cut_of_a_gzipped_file_is_refused(tmp_path: Path) -> None:
+def test_truncated_gzip_files_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "t.en.gz", "a line\n" * 9)
     whole = path.read_bytes()
     for n in range(1, len(whole)):
@@ -113,17 +111,17 @@ def test_every_cut_of_a_gzipped_file_is_refused(tmp_path: Path) -> None:
             read_lines(path)
 
 
-def test_what_is_not_gzipped_or_is_damaged_is_refused(tmp_path: Path) -> None:
+def test_invalid_gzip_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.en.gz"
     damaged = bytearray(gzip.compress(b"a line of text\n" * 9))
-    damaged[-5] ^= 1  # in the check sum
+    damaged[-5] ^= 1  # in the checksum
     for data in (b"plain text\n", bytes(damaged)):
         path.write_bytes(data)
         with pytest.raises(InputError, match=r"t\.en\.gz: not a complete gzip file"):
             read_lines(path)
 
 
-def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.en: no such file"):
         read_lines(tmp_path / "none.en")
     with pytest.raises(InputError, match=f"^{tmp_path}: "):
@@ -210,12 +208,12 @@ def test_the_embedded_corpus_is_found_by_name_and_by_default() -> None:
     assert turned.train.source == default.train.target
 
 
-def test_an_unknown_corpus_is_refused_with_those_that_exist() -> None:
+def test_an_unknown_corpus_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"no corpus 'nix'.*\(.*everyday.*\)"):
         find_corpus("nix")
 
 
-def test_a_directory_goes_before_an_embedded_corpus_of_its_name(
+def test_a_directory_hides_an_embedded_corpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -233,7 +231,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return write(tmp_path / "my.fr", "a\n"), write(tmp_path / "my.cs.gz", "b\n")
 
 
-def test_files_name_their_languages_unless_the_pair_does(files: tuple[Path, Path]) -> None:
+def test_the_pair_overrides_the_file_names(files: tuple[Path, Path]) -> None:
     corpus = open_corpus(train=files, test=files)
     assert corpus.pair == ("fr", "cs")
     assert corpus.train.pairs() == [("a", "b")]
@@ -242,7 +240,7 @@ def test_files_name_their_languages_unless_the_pair_does(files: tuple[Path, Path
     assert open_corpus(pair="x-y", train=files).pair == ("x", "y")
 
 
-def test_files_that_tell_no_language_need_the_pair(tmp_path: Path) -> None:
+def test_files_without_language_need_the_pair(tmp_path: Path) -> None:
     plain = write(tmp_path / "a.txt", "a\n"), write(tmp_path / "b.de", "b\n")
     with pytest.raises(InputError, match=r"a\.txt: the file name .* a\.en does; .* --pair en-de$"):
         open_corpus(train=plain)
@@ -268,7 +266,7 @@ def test_names_that_contradict_the_languages_are_refused(tmp_path: Path) -> None
     for pair, train in (("de-en", en_de), ("de-en", british), ("de-en-GB", en_de)):
         with pytest.raises(InputError, match=r"--train .* are exchanged; the languages are de → "):
             open_corpus(pair=pair, train=train)
-    # A region, three letters and codes of one's own contradict nothing.
+    # Regions, three-letter codes and unknown codes do not contradict.
     for pair in ("en-de", "en-GB-de-AT", "en_GB-de", "eng-deu", "x-y"):
         for train in (en_de, british, files("eng", "deu"), files("txt", "tok")):
             assert open_corpus(pair=pair, train=train, test=train).train.paths == train
@@ -284,7 +282,7 @@ def test_named_files_replace_the_splits_of_a_corpus(tmp_path: Path) -> None:
     assert len(corpus.train) == len(whole.train)
 
 
-def test_training_text_is_named_once(files: tuple[Path, Path]) -> None:
+def test_corpus_excludes_train(files: tuple[Path, Path]) -> None:
     with pytest.raises(InputError, match="--corpus and --train exclude each other"):
         open_corpus("everyday", train=files)
 
@@ -311,7 +309,7 @@ def test_a_pair_is_two_codes(pair: str, by_files: bool, files: tuple[Path, Path]
 # --- hashes
 
 
-def test_hashes_tell_lines_that_were_seen() -> None:
+def test_hashes_identify_seen_lines() -> None:
     lines = ["b", "a", "", "ä", "a"]
     hashes = line_hashes(lines)
     assert hashes.dtype == np.uint64
@@ -321,7 +319,7 @@ def test_hashes_tell_lines_that_were_seen() -> None:
     assert line_hashes([]).size == 0
 
 
-def test_a_variant_stands_for_a_language_that_a_corpus_lacks(tmp_path: Path) -> None:
+def test_a_variant_replaces_a_missing_language(tmp_path: Path) -> None:
     for name in (
         "train.en-US",
         "train.en",
@@ -342,7 +340,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=2
 
 
 @given(st.lists(TEXT, max_size=12), st.integers(1, 5))
-def test_texts_are_the_lines(lines: list[str], block: int) -> None:
+def test_texts_act_as_lists(lines: list[str], block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mtkit.text.lines.BLOCK", block)
         texts = Texts(iter(lines))
@@ -357,7 +355,7 @@ def test_texts_are_the_lines(lines: list[str], block: int) -> None:
 
 
 @given(st.lists(TEXT, min_size=1, max_size=12), st.integers(1, 5), st.booleans())
-def test_a_file_is_read_block_by_block_as_at_once(
+def test_the_block_size_does_not_matter(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], block: int, ended: bool
 ) -> None:
     path = tmp_path_factory.mktemp("texts") / "x.txt"
@@ -367,7 +365,7 @@ def test_a_file_is_read_block_by_block_as_at_once(
         assert list(Texts.read(path)) == read_lines(path)
 
 
-def test_a_broken_byte_is_named_by_its_line_in_any_block(
+def test_invalid_utf8_is_located_in_any_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mtkit.text.lines.BLOCK", 2)

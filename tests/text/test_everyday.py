@@ -1,4 +1,4 @@
-"""What the embedded corpus promises."""
+"""Properties of the embedded corpus."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_no_skeleton_is_shared_by_more_than_one_per_cent(corpus: Corpus) -> None
 
 
 def distance(a: Tokens, b: Tokens) -> int:
-    """Levenshtein's, over tokens."""
+    """Return the Levenshtein distance in tokens."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         last, row[0] = row[0], i
@@ -66,12 +66,12 @@ def distance(a: Tokens, b: Tokens) -> int:
 
 
 def near(sentence: Tokens, others: list[Tokens], index: dict[str, list[int]]) -> list[Tokens]:
-    """The others within 20 % of the longer length.
+    """Return the others whose distance is at most 20 % of the longer length.
 
-    A pair so near shares 80 % of its tokens, hence one of any ⌊0.2 n⌋ + 2 of them, the rarest.
+    Such a pair shares 80 % of its tokens, so it shares one of the ⌊0.2 n⌋ + 2 rarest.
     """
     rare = sorted(sentence, key=lambda t: len(index.get(t, ())))
-    # The longer of the two has at most len / 0.8 tokens.
+    # The longer sentence has at most len / 0.8 tokens.
     candidates = {i for t in rare[: int(0.25 * len(sentence)) + 2] for i in index.get(t, ())}
     found = []
     for i in candidates:
@@ -92,12 +92,12 @@ def test_no_held_out_line_is_near_a_training_line(side: str, corpus: Corpus) -> 
     for split in (corpus.dev, corpus.test):
         for sentence in tokens(getattr(split, side)):
             assert not near(sentence, train, index), sentence
-    # The search itself finds what is near: a training line with one of its tokens changed.
+    # The search finds a training line with one token changed.
     for sentence in [t for t in train if len(t) >= 6][:20]:
         assert sentence in near([*sentence[:-2], "xyz", sentence[-1]], train, index)
 
 
-def test_both_sides_say_the_same_as_far_as_one_can_see(corpus: Corpus) -> None:
+def test_both_sides_have_similar_lengths_and_ends(corpus: Corpus) -> None:
     splits = [text for text in (corpus.train, corpus.dev, corpus.test) if text is not None]
     for text in splits:
         for source, target in text.pairs():
@@ -107,6 +107,6 @@ def test_both_sides_say_the_same_as_far_as_one_can_see(corpus: Corpus) -> None:
         sides = tokens(text.source), tokens(text.target)
         lengths = [(len(s), len(t)) for s, t in zip(*sides, strict=True)]
         assert all(1 / 3 < n / m < 3 for n, m in lengths)
-        # Lines out of step with each other would end in different marks.
+        # Misaligned lines would end in different marks.
         ends = [source[-1] == target[-1] for source, target in text.pairs()]
         assert sum(ends) >= 0.99 * len(ends)

@@ -1,4 +1,4 @@
-"""Corpora from a server or a local place into the cache, whole or not at all."""
+"""Corpora are fetched from a server or a local path into the cache, completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.server import Site, cut, site, stall, status
 __all__ = ["site"]
 
 QUICK = Patience(timeout=0.3, tries=2, pause=0)
-NAMES = [a + b for a in "abcdefgh" for b in "abcdefgh"]  # numbers alone make no other sentence
+NAMES = [a + b for a in "abcdefgh" for b in "abcdefgh"]  # near duplicates differ only in numbers
 SOURCE = [f"sentence {name}" for name in NAMES[:60]] + ["twice", "Twice", "", "once"]
 TARGET = [f"Satz {name}" for name in NAMES[:60]] + [
     "zweimal",
@@ -69,7 +69,7 @@ MOSES = zipped({name: as_text(lines) for name, lines in TEXTS.items()})
 
 
 def entry(site: Site | None = None, **changes: object) -> Entry:
-    """One as OPUS's are: a zip with two sides, without splits."""
+    """Return an entry like OPUS's: a zip with two sides, without splits."""
     if site:
         site.files.setdefault("/v1/de-en.txt.zip", MOSES)
     made = Entry(
@@ -86,7 +86,7 @@ def tree(where: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items()}
 
 
-# --- a good transfer
+# --- successful transfers
 
 
 def test_a_text_without_splits_is_split(site: Site, cache: Path) -> None:
@@ -140,7 +140,7 @@ def test_official_splits_stay_as_they_are(site: Site, cache: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["file", "directory", "url", "base"])
-def test_another_place_serves_the_same_file(
+def test_a_file_is_fetched_from_any_place(
     form: str, site: Site, cache: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "de-en.txt.zip").write_bytes(MOSES)
@@ -157,12 +157,12 @@ def test_another_place_serves_the_same_file(
     assert not list((cache / "downloads").glob("*"))
 
 
-def test_a_download_has_a_name_that_every_system_takes() -> None:
+def test_download_names_are_portable() -> None:
     names = {_file_name(Source(f"https://a/{of}")) for of in ("x.gz?a=1:2", "x.gz?a")}
     assert sorted(name.partition("-")[2] for name in names) == ["x.gz_a", "x.gz_a_1_2"]
 
 
-def test_a_place_that_is_none_is_refused(cache: Path, tmp_path: Path) -> None:
+def test_an_invalid_place_is_refused(cache: Path, tmp_path: Path) -> None:
     for place, said in (
         ("none.zip", "no file none.zip"),
         ("ftp://x/y", "expected http:// or http"),
@@ -172,7 +172,7 @@ def test_a_place_that_is_none_is_refused(cache: Path, tmp_path: Path) -> None:
     assert not cache.exists()
 
 
-def test_comtrans_is_three_lines_a_pair(site: Site, cache: Path) -> None:
+def test_comtrans_has_3_lines_per_pair(site: Site, cache: Path) -> None:
     lines = [x for k in NAMES[:30] for x in (f" Schön {k} ", f"beautiful {k}", "0-0 1-1")]
     text = "\n".join(lines).encode("latin-1")
     site.files["/v1/c.zip"] = zipped({"c/a.txt": text})
@@ -240,7 +240,7 @@ def test_test_sets_are_read_as_sacrebleu_reads_them(
     assert set(tree(out)) == {"test.en", "test.de", "corpus.json"}
 
 
-def test_a_test_set_that_sacrebleu_lacks_is_named() -> None:
+def test_a_test_set_unknown_to_sacrebleu_fails() -> None:
     for change in ({"sacrebleu": "wmt99"}, {"sacrebleu": "wmt14", "languages": ["de", "fr"]}):
         with pytest.raises(InputError, match=r"t-en-de: sacreBLEU has no test set wmt"):
             fetch(entry(**change, all=[], held_out={}))
@@ -248,11 +248,11 @@ def test_a_test_set_that_sacrebleu_lacks_is_named() -> None:
         fetch(entry(sacrebleu="wmt08", all=[], held_out={}, languages=["xx", "de"]))
 
 
-# --- what goes wrong leaves the cache as it was
+# --- failures leave the cache unchanged
 
 
 def damage(site: Site, kind: str) -> Entry:
-    """What the server does wrong, and the entry that meets it."""
+    """Make the server fail in this way; return the entry to fetch."""
     path, good = "/v1/de-en.txt.zip", entry(site)
     files = {
         "cut-zip": MOSES[:-30],
@@ -303,7 +303,7 @@ FAILS = {
 
 
 @pytest.mark.parametrize("kind", FAILS)
-def test_an_error_is_one_line_and_leaves_the_cache(kind: str, site: Site, cache: Path) -> None:
+def test_errors_are_one_line_and_keep_the_cache(kind: str, site: Site, cache: Path) -> None:
     fetch(entry(site), patience=QUICK)
     good = tree(cache)
     with pytest.raises((InputError, WorkError)) as raised:
@@ -335,7 +335,7 @@ def test_ctrl_c_leaves_a_part_that_is_resumed(site: Site, cache: Path) -> None:
     assert tree(cache) == good
 
 
-def test_files_that_came_are_not_fetched_again(site: Site, cache: Path) -> None:
+def test_complete_files_are_not_refetched(site: Site, cache: Path) -> None:
     texts = {"/v1/a.en": b"a\n", "/v1/a.de": b"x\n"}
     site.files |= texts
     site.answers["/v1/a.de"] = [status(404)]
@@ -348,7 +348,7 @@ def test_files_that_came_are_not_fetched_again(site: Site, cache: Path) -> None:
     assert not list((cache / "downloads").glob("*"))
 
 
-def test_too_little_disk_is_said_before_anything_is_fetched(
+def test_disk_space_is_checked_before_fetching(
     site: Site, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")

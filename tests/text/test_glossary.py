@@ -1,4 +1,4 @@
-"""The glossary as a file, what it matches, who complies, and that the statistical half does."""
+"""Glossaries: files, matches, compliance, and that the statistical system complies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read(path: Path, text: str, tokenizer: WordTokenizer = WordTokenizer()) -> G
 # --- the file
 
 
-def test_lines_are_entries_in_the_tokens_of_the_system(tmp_path: Path) -> None:
+def test_lines_are_tokenized_entries(tmp_path: Path) -> None:
     text = (
         "\ufeff# a comment\r\n\r\n  \nfire engine\tLöschzug\r\nfire engine\tFeuerwehr-Auto\n"
         "Don't\t Lass das! \nfire engine\tLöschzug\n"
@@ -69,7 +69,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("data", REFUSED)
-def test_what_is_no_glossary_is_refused(data: bytes, tmp_path: Path) -> None:
+def test_invalid_glossaries_are_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "g.tsv"
     path.write_bytes(data)
     with pytest.raises(InputError, match=f"^{path}: {REFUSED[data]}") as error:
@@ -115,11 +115,11 @@ SAVE: dict[Words, list[Words]] = {("save", "it"): [("speichern",), ("￭x", "y")
     ("sentence", "span", "ways"),
     [
         ("Save it .", (0, 2), ["speichern", "￭x y", "Speichern"]),
-        ("￭( Save it .", (1, 3), ["speichern", "￭x y", "Speichern"]),  # behind a mark
+        ("￭( Save it .", (1, 3), ["speichern", "￭x y", "Speichern"]),  # after a mark
         ("save it", (0, 2), ["speichern", "￭x y"]),
         ("Please Save it", None, []),
         ("SAVE it", None, []),
-        ("Save It", None, []),  # of its first word only
+        ("Save It", None, []),  # only of the first word
         ("Ox", (0, 1), ["O"]),
         ("ox", None, []),
     ],
@@ -137,7 +137,7 @@ def test_a_sentence_may_begin_with_a_capital(
     assert glossary.compliance([["Now", "save", "it"]], said).complied == 0
 
 
-def test_edges_that_a_sentence_glues_are_a_known_limit() -> None:
+def test_joined_phrase_edges_do_not_match() -> None:
     tokenize = WordTokenizer().tokenize
     for phrase, sentence in (
         ("pre-", "pre-war"),
@@ -156,7 +156,7 @@ ENTRIES = st.dictionaries(SMALL, st.lists(SMALL, min_size=1, max_size=2, unique=
 
 
 def leftmost_longest(keys: list[Words], words: Words, start: int = 0) -> list[tuple[int, int]]:
-    """By definition: of all places that begin earliest, the longest; then behind that."""
+    """Return the matches by definition: the longest at the earliest start, then after it."""
     spans = combinations(range(start, len(words) + 1), 2)
     places = [(i, j) for i, j in spans if words[i:j] in keys]
     if not places:
@@ -173,7 +173,7 @@ def test_matches_are_leftmost_longest(entries: dict[Words, list[Words]], words: 
 
 
 def most_disjoint(ways: list[Words], output: Words, start: int = 0) -> int:
-    """The most places that do not overlap, by trying every one as the first."""
+    """Return the largest number of disjoint places, trying every one as the first."""
     spans = combinations(range(start, len(output) + 1), 2)
     return max(
         (1 + most_disjoint(ways, output, j) for i, j in spans if output[i:j] in ways), default=0
@@ -182,7 +182,7 @@ def most_disjoint(ways: list[Words], output: Words, start: int = 0) -> int:
 
 @given(st.lists(SMALL, min_size=1, max_size=3), st.integers(1, 4), TEXT)
 @example([("a", "a")], 4, ("a", "a", "a"))
-def test_each_match_needs_a_place_of_its_own(ways: list[Words], asked: int, output: Words) -> None:
+def test_each_match_needs_its_own_place(ways: list[Words], asked: int, output: Words) -> None:
     glossary = Glossary({("x",): ways, ("y",): ways[::-1]})
     source = ["x", "z", "y", "x"][:asked]
     matches = len(source) - source.count("z")
@@ -190,7 +190,7 @@ def test_each_match_needs_a_place_of_its_own(ways: list[Words], asked: int, outp
     assert found == Compliance(1, matches, min(matches, most_disjoint(ways, output)))
 
 
-def test_compliance_adds_up_and_says_so() -> None:
+def test_compliance_sums_and_prints() -> None:
     glossary = Glossary({("a",): [("A",)], ("b",): [("B", "C"), ("D",)]})
     lines = [("a a b", "A D"), ("b", "B x C"), ("c", "A")]
     sides = [[line.split() for line in side] for side in zip(*lines, strict=True)]
@@ -199,7 +199,7 @@ def test_compliance_adds_up_and_says_so() -> None:
     assert sum(parts, Compliance()) == Compliance(2, 4, 2)
     assert str(Compliance(2, 4, 2)) == "4 matches in 2 sentences, 2 translated as asked (50 %)"
     assert str(Compliance(1, 1, 1)) == "1 match in 1 sentence, 1 translated as asked (100 %)"
-    assert "(99 %)" in str(Compliance(900, 1000, 999))  # 100 % only where all are
+    assert "(99 %)" in str(Compliance(900, 1000, 999))  # 100 % only if all comply
     assert str(Compliance()) == "no match"
 
 
@@ -266,7 +266,7 @@ def test_concepts_of_a_termbase_are_entries(
     assert Glossary.read(tmp_path / "G.TBX.gz", tokenize, ("en", "de")).entries == expected
 
 
-def test_terms_are_those_that_translate_toolkit_reads(tmp_path: Path) -> None:
+def test_terms_are_as_translate_toolkit_reads(tmp_path: Path) -> None:
     from translate.storage.tbx import tbxfile
 
     theirs = tbxfile()
@@ -285,7 +285,7 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_s
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=4))
-def test_rows_are_those_that_csv_writes(
+def test_rows_are_as_csv_writes_them(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "g.csv"
@@ -300,7 +300,7 @@ def test_rows_are_those_that_csv_writes(
 
 
 PAIR = [("a b", 'c, "d"')]
-SHEETS: dict[str, tuple[str, int]] = {  # and the line where the pair stands
+SHEETS: dict[str, tuple[str, int]] = {  # and the line number of the pair
     'a b,"c, ""d"""\n': ('a b,"c, ""d"""\n', 1),
     "bom": ('\ufeffsource,target\r\n\r\n"a b","c, ""d"""\r\n', 3),
     "codes": ('de-AT,note,en_GB\n"c, ""d""",x,a b\n', 2),
@@ -314,7 +314,7 @@ SHEETS: dict[str, tuple[str, int]] = {  # and the line where the pair stands
 
 
 @pytest.mark.parametrize("case", SHEETS)
-def test_a_header_says_which_columns_are_meant(case: str, tmp_path: Path) -> None:
+def test_a_header_selects_the_columns(case: str, tmp_path: Path) -> None:
     text, line = SHEETS[case]
     path = tmp_path / "g.csv"
     path.write_text(text, encoding="utf-8", newline="")
@@ -327,7 +327,7 @@ def test_a_header_says_which_columns_are_meant(case: str, tmp_path: Path) -> Non
     ("first", "wanted"),
     [
         ("English,Englisch", ("en", "de")),  # the same language twice
-        ("English,German", ("en", "fr")),  # others than the model's
+        ("English,German", ("en", "fr")),  # not the model's languages
         ("English,German", None),
         ("French,house", ("en", "de")),
         ("house,Deutsch", ("en", "de")),
@@ -355,7 +355,7 @@ def test_rows_without_a_translation_are_left_out_and_counted(
     )
 
 
-def test_without_languages_a_file_of_two_is_taken_in_its_order(tmp_path: Path) -> None:
+def test_two_languages_default_to_the_file_order(tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("de,en\nHaus,house\n", encoding="utf-8")
     (tmp_path / "g.tbx").write_text(
         "<tbx><conceptEntry><langSec xml:lang='de'><termSec><term>Haus</term></termSec></langSec>"
@@ -415,7 +415,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_one_line_says_what_is_wrong_with_terms(case: str, tmp_path: Path) -> None:
+def test_termbase_errors_are_one_line(case: str, tmp_path: Path) -> None:
     name, text, message = WRONG[case]
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
     with pytest.raises(InputError) as raised:
@@ -442,7 +442,7 @@ def test_commas_or_semicolons_separate_cells(
     assert [(t.source, t.target) for t in read_terms(tmp_path / "g.csv")] == expected
 
 
-def test_of_three_languages_two_must_be_known(tmp_path: Path) -> None:
+def test_three_languages_need_a_choice(tmp_path: Path) -> None:
     text = ENTRY.format(TWO + TERM.format("fr", "c"))
     for name, content, message in (
         ("g.tbx", text, r"expected terms of two languages.* found en \(1 concepts\), de \("),
@@ -466,16 +466,16 @@ STEMMED = {
     ("sentence", "ways"),
     [
         ("Fire engines", {(0, 2): ["L"]}),
-        ("fire engines stop", {(1, 3): ["E"]}),  # exact ones come first
-        ("machines", {(0, 1): ["M", "N"]}),  # all whose stems are those
+        ("fire engines stop", {(1, 3): ["E"]}),  # exact matches have priority
+        ("machines", {(0, 1): ["M", "N"]}),  # all entries with this stem
         ("Machines machine", {(0, 1): ["N", "M"], (1, 2): ["M"]}),
-        ("12345679 12345678", {(1, 2): ["Z"]}),  # no number is a form of another
+        ("12345679 12345678", {(1, 2): ["Z"]}),  # numbers have no inflected forms
         ("Cafe", {(0, 1): ["C"]}),
         ("fires engine", {}),  # short words keep their endings
         ("machination", {(0, 1): ["M", "N"]}),  # a known limit
     ],
 )
-def test_stems_match_where_nothing_exact_does(
+def test_stems_match_if_nothing_exact_does(
     sentence: str, ways: dict[tuple[int, int], list[str]]
 ) -> None:
     glossary = Glossary(cast("dict[Words, list[Words]]", STEMMED), inflected=True)
@@ -499,7 +499,7 @@ def test_inflected_forms_only_add_matches(
     assert all(taken & set(range(i, j)) for i, j in left)
 
 
-def test_what_never_matched_is_counted() -> None:
+def test_unmatched_entries_are_counted() -> None:
     entries: dict[Words, list[Words]] = {("a",): [("A",)], ("b",): [("B",)], ("c", "d"): [("C",)]}
     glossary = Glossary(entries)
     some = glossary.compliance([["a", "x"]], [["A"]])
@@ -517,7 +517,7 @@ def test_what_never_matched_is_counted() -> None:
 
 
 def random_glossary(smt: SmtSystem, lines: list[str], seed: int) -> Glossary:
-    """Phrases of the text, one word or more, and translations out of known and new words."""
+    """Return phrases of the text with random translations of known and new words."""
     rng, known = random.Random(seed), smt.models.target.words[4:]
     sentences = [words for words in smt.tokenize(lines) if words]
     entries: dict[Words, list[Words]] = {}
@@ -555,10 +555,10 @@ def test_every_match_is_complied_with(seed: int, smt: SmtSystem, few: Corpus) ->
             assert total == pytest.approx(h.score, abs=1e-4)
             spans = {(s0, s1): tuple(h.tokens[t0:t1]) for s0, s1, t0, t1 in h.segments}
             assert all(spans[i, j] in ways for i, j, ways in glossary.matches(x))
-            assert not set(h.unknown) & {NEW} or NEW in x  # the user's words are no unknown ones
+            assert not set(h.unknown) & {NEW} or NEW in x  # the user's words count as known
     best = [(x, h.tokens) for x, [h, *_] in zip(words, made, strict=True) if x]
     scores = [h.score for x, [h, *_] in zip(words, made, strict=True) if x]
-    for (forced, why), score in zip(smt.force(best), scores, strict=True):  # it is obeyed here too
+    for (forced, why), score in zip(smt.force(best), scores, strict=True):  # forcing complies too
         assert forced, why
         assert forced.score >= score - 1e-6
     for threads in (2, 3):
@@ -568,7 +568,7 @@ def test_every_match_is_complied_with(seed: int, smt: SmtSystem, few: Corpus) ->
     assert smt.translate(lines) == free
 
 
-def test_a_word_outside_the_vocabulary_survives(smt: SmtSystem, tmp_path: Path) -> None:
+def test_words_outside_the_vocabulary_are_kept(smt: SmtSystem, tmp_path: Path) -> None:
     smt.use_glossary(read(tmp_path / "g", f"hotel\t{NEW} & </s>-Gasthof\n"))
     [[h]] = smt.translate(["Where is the hotel?"])
     assert f"{NEW} & </s>-Gasthof" in h.text
@@ -601,7 +601,7 @@ KEPT = [
 
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has learnt "Hund" for everything that must stay as it is."""
+    """Train a model that translates every verbatim word as "Hund"."""
     where = tmp_path_factory.mktemp("wrong")
     source = [f"{word} {verb}" for word in KEPT for verb in ("bark", "sleep")] * 4
     target = [f"Hund {verb}" for _ in KEPT for verb in ("bellt", "schläft")] * 4
@@ -613,7 +613,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("word", [*KEPT, "99", "{new}", "http://new.org"])
-def test_what_is_verbatim_survives_a_table_that_would_lose_it(word: str, wrong: Path) -> None:
+def test_verbatim_words_override_the_phrase_table(word: str, wrong: Path) -> None:
     assert is_verbatim(word)
     smt = SmtSystem.load(wrong)
     assert smt.verbatim
@@ -629,7 +629,7 @@ def test_what_is_verbatim_survives_a_table_that_would_lose_it(word: str, wrong: 
 CODES = [word for word in KEPT if not word[0].isdigit()]
 
 
-def test_no_code_is_made_up(tmp_path: Path) -> None:
+def test_no_code_is_added(tmp_path: Path) -> None:
     source = [f"{verb}" for verb in ("bark", "sleep") for _ in CODES] + ["no 4 bark"] * 9
     target = [f"{code} {verb}" for verb in ("bellt", "schläft") for code in CODES]
     text = Bitext(source, [*target, *["keine vier bellen"] * 9], (tmp_path, tmp_path))
@@ -650,7 +650,7 @@ def test_a_glossary_outranks_verbatim_words(wrong: Path) -> None:
     assert smt.translate(["12 bark"])[0][0].tokens == ["zwölf", "bellt"]
 
 
-def test_an_inflected_form_is_translated_as_the_glossary_says(smt: SmtSystem) -> None:
+def test_inflected_forms_follow_the_glossary(smt: SmtSystem) -> None:
     entries: dict[Words, list[Words]] = {("hotel",): [(NEW,)]}
     for inflected in (False, True):
         smt.use_glossary(Glossary(entries, inflected))

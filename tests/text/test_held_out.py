@@ -12,7 +12,7 @@ few_lines = st.sampled_from(["a", "A ", "b", "c", "d", "  ", "e  f", "E f", "g"]
 
 
 def folded(line: str) -> str:
-    """A line of letters and blanks without case and blanks, as ``near_keys`` sees it."""
+    """Return the line without case and blanks, as ``near_keys`` does for letters."""
     return "".join(line.lower().split())
 
 
@@ -20,14 +20,14 @@ def words(n: int) -> list[str]:
     return ["".join(letters) for letters in islice(product("abcdefghij", repeat=2), n)]
 
 
-def test_what_differs_by_a_number_or_a_mark_is_not_held_out() -> None:
+def test_near_duplicates_are_not_held_out() -> None:
     alike = [("Page 1.", "Seite 1."), ("page 27", "Seite 27"), ("Stop!", "Halt"), ("stop", "halt!")]
     pairs = [*alike, *((f"source {word}", f"target {word}") for word in words(20))]
     assert min(draw(pairs, SIZES, 1)) >= len(alike)
 
 
 @given(st.lists(st.tuples(few_lines, few_lines), max_size=60), st.integers(0, 5))
-def test_nothing_that_comes_twice_is_held_out(pairs: list[tuple[str, str]], seed: int) -> None:
+def test_repeated_lines_are_not_held_out(pairs: list[tuple[str, str]], seed: int) -> None:
     split_of = draw(pairs, SIZES, seed)
     for row in split_of:
         for side in (0, 1):
@@ -36,7 +36,7 @@ def test_nothing_that_comes_twice_is_held_out(pairs: list[tuple[str, str]], seed
             assert [folded(pair[side]) for pair in pairs].count(line) == 1
 
 
-def test_as_many_are_drawn_as_are_asked_for_by_seed() -> None:
+def test_sizes_and_seed_determine_the_draw() -> None:
     pairs = [(f"source {word}", f"target {word}") for word in words(100)]
     split_of = draw(iter(pairs), SIZES, 1)
     assert sorted(split_of.values()) == ["dev"] * 2 + ["test"] * 3

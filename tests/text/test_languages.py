@@ -47,11 +47,11 @@ USUAL = "txt tok csv tsv xml raw bpe src trg tgt ref hyp out low dat log tmx doc
         *("a.en-test", "english", "src", "abc", "a.", "a", ".gz"),
     ],
 )
-def test_other_names_tell_no_language(name: str) -> None:
+def test_other_names_have_no_language(name: str) -> None:
     assert language_of(Path(name)) == ""
 
 
-def test_codes_differ_by_their_first_part_if_both_are_in_iso_639_1() -> None:
+def test_only_codes_of_iso_639_1_surely_differ() -> None:
     assert len(ISO_639_1) == 183
     assert [base(code) for code in ("en-GB", "pt_BR", "zh-Hans", "EN")] == ["en", "pt", "zh", "en"]
     assert surely_differ("en", "fr-CA")
@@ -60,7 +60,7 @@ def test_codes_differ_by_their_first_part_if_both_are_in_iso_639_1() -> None:
         assert not surely_differ(a, b)
 
 
-def test_the_same_three_letters_are_no_language() -> None:
+def test_a_shared_3_letter_suffix_is_ignored() -> None:
     for names, pair in (
         (("a.foo", "b.foo.gz"), ("", "")),
         (("a.grc", "a.lat"), ("grc", "lat")),
@@ -70,7 +70,7 @@ def test_the_same_three_letters_are_no_language() -> None:
         assert languages_named(*map(Path, names)) == pair
 
 
-def test_names_are_of_one_language_each() -> None:
+def test_each_name_is_of_one_language() -> None:
     assert set(NAMES.values()) <= ISO_639_1
     assert len(NAMES) == len({*NAMES}) > 100
     for name, code in (("Englisch", "en"), (" français ", "fr"), ("EN_gb", "en"), ("id", "id")):

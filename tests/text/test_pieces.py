@@ -1,4 +1,4 @@
-"""Cutting and joining by themselves; what comes of it in a system is in test_systems."""
+"""Cutting lines and joining translations; test_systems tests this within systems."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mtkit.text.pieces import best_sums, by_pieces, cut
         ("a ￭, b ￭, c d e f", "a ￭, b ￭,"),
         ("a b c d e f g h i", "a b c d e f"),
         ("a b ￭. ￭” c d e f", "a b ￭. ￭”"),  # the quotation mark stays with its sentence
-        ("a ￭.￭ b c d e f g", "a ￭.￭ b c d e"),  # a.b is no sentence end
-        ("a b c d e . ￭. f g", "a b c d e ."),  # nor is the first of two dots, unless it must be
+        ("a ￭.￭ b c d e f g", "a ￭.￭ b c d e"),  # a.b is not a sentence end
+        ("a b c d e . ￭. f g", "a b c d e ."),  # nor the first of two dots, if not forced
         (". a b c d e f g h", "."),
         ("a b c d e ￭.", "a b c d e ￭."),
     ],
@@ -56,7 +56,7 @@ def test_the_best_sums_are_those_of_all_sums(rows: list[list[int]], k: int) -> N
     assert len({tuple(places) for _, places in found}) == len(found)
 
 
-def test_translations_of_pieces_become_one() -> None:
+def test_translations_of_pieces_are_joined() -> None:
     def translate(pieces: list[list[str]]) -> list[list[Hypothesis]]:
         return [
             [
@@ -85,7 +85,7 @@ def test_translations_of_pieces_become_one() -> None:
     assert [h.pieces for h in short] == [1, 1]
 
 
-def test_equal_texts_of_different_pieces_are_one() -> None:
+def test_equal_texts_of_pieces_are_merged() -> None:
     def translate(pieces: list[list[str]]) -> list[list[Hypothesis]]:
         return [[Hypothesis(t, t.split(), s) for t, s in (("a", 0.0), ("a a", -1.0))]] * len(pieces)
 

@@ -1,4 +1,4 @@
-"""What no parallel text looks like is refused; what sentences may contain is not."""
+"""Files that are not parallel plain text are refused; unusual sentences are not."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_markup_and_tables_are_refused(lines: list[str], kind: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".tsv", "TSV"), (".csv", "CSV"), (".tsv.gz", "TSV")])
-def test_a_table_by_its_name_is_refused(suffix: str, kind: str, tmp_path: Path) -> None:
+def test_tables_are_refused_by_suffix(suffix: str, kind: str, tmp_path: Path) -> None:
     paths = pair(tmp_path, ["a"], ["b"], suffix)
     if suffix.endswith(".gz"):
         for path in paths:
@@ -102,12 +102,12 @@ def test_the_same_text_on_both_sides_is_refused(tmp_path: Path) -> None:
         Bitext.read(en, link)
 
 
-def test_a_few_names_and_numbers_are_the_same_in_both_languages(tmp_path: Path) -> None:
+def test_short_identical_sides_are_accepted(tmp_path: Path) -> None:
     for lines in (["Berlin", "1970", "", "New York City"], [str(n) for n in range(19)]):
         assert len(Bitext.read(*pair(tmp_path, lines, lines))) == len(lines)
 
 
-def test_a_dev_set_from_the_training_text_is_warned_of(
+def test_dev_lines_in_the_training_text_warn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     console.quiet = False
@@ -122,9 +122,7 @@ def test_a_dev_set_from_the_training_text_is_warned_of(
     )
 
 
-def test_copied_lines_are_warned_of_from_a_half_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_half_of_the_lines_copied_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     console.quiet = False
     for same, times in ((20, 1), (30, 1), (20, 200)):
         lines = [*SAETZE[: 40 - same], *SENTENCES[40 - same :]]

@@ -13,7 +13,7 @@ from mtkit.text.vocabulary import SPECIALS, UNK, Vocabulary
 PAIRS = [(["a", "b"], ["x"]), (["b", "<s>", "c"], ["y", "x"]), (["a"], ["z", "z"])]
 
 
-def test_a_text_is_what_its_vocabulary_makes_of_it(tmp_path: Path) -> None:
+def test_shards_store_the_encoded_text(tmp_path: Path) -> None:
     shards.write(tmp_path, iter(PAIRS))
     text = shards.read(tmp_path)
     assert (text.pairs, len(text), text.tokens) == (3, 1, (6, 5))

@@ -30,7 +30,7 @@ def subwords() -> Subwords:
 
 @given(WORDS)
 @settings(max_examples=300, deadline=None)
-def test_words_of_known_letters_come_back(subwords: Subwords, words: list[str]) -> None:
+def test_words_of_known_letters_are_kept(subwords: Subwords, words: list[str]) -> None:
     [encoded] = subwords.encode([words])
     assert UNK not in encoded.ids
     assert subwords.decode(encoded.ids) == words
@@ -38,7 +38,7 @@ def test_words_of_known_letters_come_back(subwords: Subwords, words: list[str]) 
 
 @given(WORDS)
 @settings(max_examples=300, deadline=None)
-def test_each_piece_knows_its_word(subwords: Subwords, words: list[str]) -> None:
+def test_pieces_map_to_words(subwords: Subwords, words: list[str]) -> None:
     [encoded] = subwords.encode([words])
     assert len(encoded.ids) == len(encoded.words)
     for k, word in enumerate(words):
@@ -73,7 +73,7 @@ def test_frequent_words_become_whole_and_rare_ones_do_not() -> None:
 
 
 def test_training_twice_gives_the_same_ids() -> None:
-    """Same seed, same bytes: an id that moves draws another row of the embedding."""
+    """With other ids, the same seed would initialise other embeddings."""
     once, again = Subwords.train(TEXT, SIZE), Subwords.train(TEXT, SIZE)
     assert once.pieces == again.pieces
     assert once.encode(TEXT) == again.encode(TEXT)
@@ -91,9 +91,7 @@ def test_text_that_spells_a_special_is_not_that_special(special: str, shape: str
     assert (decoded[0], decoded[-1]) == ("cab", "bead")
 
 
-def test_an_unknown_letter_becomes_unk_and_decoding_takes_the_word_given(
-    subwords: Subwords,
-) -> None:
+def test_decoding_replaces_unk_by_the_given_words(subwords: Subwords) -> None:
     [encoded] = subwords.encode([["abba", "☃", "cab", "☎"]])
     assert encoded.ids.count(UNK) == 2
     assert subwords.decode(encoded.ids, ["☃", "☎"]) == ["abba", "☃", "cab", "☎"]
@@ -121,7 +119,7 @@ def test_decoding_keeps_a_word_that_was_cut_off(subwords: Subwords) -> None:
 
 @given(st.lists(st.integers(0, SIZE - 1), max_size=12))
 @settings(max_examples=300, deadline=None)
-def test_each_word_that_ids_spell_knows_its_pieces(subwords: Subwords, ids: list[int]) -> None:
+def test_decoded_words_map_to_their_pieces(subwords: Subwords, ids: list[int]) -> None:
     ids = [i for i in ids if i < len(subwords)]
     parts, decoded = subwords.words(ids), subwords.decode(ids, [*"☃☎"])
     assert len(parts) == len(decoded)
@@ -139,7 +137,7 @@ def test_each_word_that_ids_spell_knows_its_pieces(subwords: Subwords, ids: list
             assert END_OF_WORD not in text.removesuffix(END_OF_WORD)
 
 
-def test_pieces_of_nothing_are_of_no_word() -> None:
+def test_empty_pieces_belong_to_no_word() -> None:
     spelled = Subwords(Tokenizer(BPE({s: i for i, s in enumerate((*SPECIALS, "</w>", "a"))}, [])))
     end, a = 4, 5
     assert spelled.decode([end, a, end, end, UNK, a]) == ["a", "<unk>", "a"]
@@ -165,7 +163,7 @@ def test_saved_subwords_encode_and_decode_alike(subwords: Subwords, tmp_path: Pa
     )
 
 
-def test_a_word_may_hold_a_blank_of_another_kind() -> None:
+def test_a_no_break_space_may_be_in_a_word() -> None:
     subwords = Subwords.train([["10\u00a0km", "ab"]] * 3, 40)
     [encoded] = subwords.encode([["10\u00a0km", "ab"]])
     assert subwords.decode(encoded.ids) == ["10\u00a0km", "ab"]

@@ -28,13 +28,13 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize("line", AWKWARD)
-def test_awkward_lines_come_back_whole(line: str) -> None:
+def test_awkward_lines_round_trip(line: str) -> None:
     assert WORDS.detokenize(WORDS.tokenize(line)) == line
 
 
 @given(st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",))))
 @settings(max_examples=500, deadline=None)
-def test_any_line_comes_back_whole(line: str) -> None:
+def test_any_line_round_trips(line: str) -> None:
     tokens = WORDS.tokenize(line)
     assert WORDS.detokenize(tokens) == line
     assert all(token and not any(c.isspace() for c in token) for token in tokens)
@@ -43,20 +43,20 @@ def test_any_line_comes_back_whole(line: str) -> None:
 
 @given(st.text("aZ1 ￭％'\"-.,\t{}<>%é", max_size=20))
 @settings(max_examples=500, deadline=None)
-def test_lines_of_marks_come_back_whole(line: str) -> None:
+def test_lines_of_marks_round_trip(line: str) -> None:
     assert WORDS.detokenize(WORDS.tokenize(line)) == line
 
 
 @pytest.mark.parametrize("run", ["a.", "_", "+-", "a-", "a@", "<a", "{a", "%(", "https://,", "n't"])
-def test_a_long_run_comes_back_whole(run: str) -> None:
-    """`make bench` measures that the time grows with the length, not with its square."""
+def test_long_runs_round_trip(run: str) -> None:
+    """`make bench` measures that the time is linear in the length."""
     line = run * 20_000
     assert WORDS.detokenize(WORDS.tokenize(line)) == line
 
 
 @needs_shared
 @pytest.mark.parametrize("step", [20, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_line_of_real_text_comes_back_whole(step: int) -> None:
+def test_every_line_of_real_text_round_trips(step: int) -> None:
     paths = [p for p in SHARED.rglob("*") if p.suffix in (".en", ".de", ".grc")]
     assert paths
     for path in paths:
@@ -82,11 +82,11 @@ def test_every_line_of_real_text_comes_back_whole(step: int) -> None:
         "T-Shirt",
     ],
 )
-def test_what_must_survive_is_one_token(whole: str) -> None:
+def test_special_words_are_one_token(whole: str) -> None:
     assert whole in [t.strip("￭") for t in WORDS.tokenize(f"See ({whole}), or not.")]
 
 
-def test_a_word_looks_the_same_beside_punctuation() -> None:
+def test_punctuation_does_not_change_words() -> None:
     tokens = WORDS.tokenize('"Hotel", (Hotel) Hotel. Hotel!')
     assert tokens.count("Hotel") == 4
 
@@ -101,5 +101,5 @@ def test_lowercase_folds_case() -> None:
     assert WordTokenizer(lowercase=True).tokenize("Das Haus.") == ["das", "haus", "￭."]
 
 
-def test_no_joiner_is_left_in_a_line_whatever_a_network_makes_of_one() -> None:
+def test_detokenizing_removes_stray_joiners() -> None:
     assert WORDS.detokenize(["a", f"B{JOINER}.", f"{JOINER}{JOINER}", "c"]) == "a B.c"

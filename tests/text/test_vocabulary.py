@@ -18,7 +18,7 @@ def test_the_specials_have_the_first_ids() -> None:
 
 
 @given(SENTENCES)
-def test_words_stand_in_the_order_in_which_they_come(sentences: list[list[str]]) -> None:
+def test_words_are_in_order_of_occurrence(sentences: list[list[str]]) -> None:
     words = []
     for word in (w for s in sentences for w in s):
         if word not in SPECIALS and word not in words:
@@ -27,7 +27,7 @@ def test_words_stand_in_the_order_in_which_they_come(sentences: list[list[str]])
 
 
 @given(SENTENCES)
-def test_known_words_come_back_and_no_word_becomes_a_special(sentences: list[list[str]]) -> None:
+def test_known_words_round_trip_others_become_unk(sentences: list[list[str]]) -> None:
     vocabulary = Vocabulary.build(sentences)
     known = vocabulary.words[len(SPECIALS) :]
     for sentence in [*sentences, ["never seen"]]:

@@ -1,10 +1,9 @@
-"""Print what was tried how often, and what went wrong. Exit code 1 where anything did.
+"""Run the stress tests and print counts and faults. The exit code is 1 if there are faults.
 
     python -m tests.torture [PART …] [--full]
 
 Parts: the kinds of models and ``checkpoint`` (``hostile``), ``killed``, ``together``, ``disk``,
-``lines``, ``readers``. Without ``--full`` about a twentieth of everything is tried. The seed is
-fixed.
+``lines``, ``readers``. Without ``--full`` about 5 % of the cases are tried. The seed is fixed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from tests.torture.parts import attempt, parts
 
 
 def main() -> None:
-    """Try everything, or the parts whose names begin with one that is asked for, on all cores."""
+    """Run all parts, or those whose names begin with an argument, on all cores."""
     asked, whole = tuple(a for a in sys.argv[1:] if not a.startswith("-")), "--full" in sys.argv
     names = [name for name in parts(whole) if not asked or name.startswith(asked)]
     table = Table("part", "tried", "faults", "seconds")

@@ -1,6 +1,6 @@
-"""Every command that writes, on a disk that is full after so many bytes.
+"""Run every command that writes on a disk with little room.
 
-The disk is a small tmpfs where one may be mounted, else a limit on the size of files.
+The disk is a small tmpfs if one can be mounted, otherwise a limit on the size of files.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ TO_STDOUT = {
     "perplexity": ["perplexity", "models/smt"],
 }  # fmt: skip
 OLD = "This was here before.\n"
-KEPT = {".stages"}  # of hidden files, by their ends: what --resume goes on with
+KEPT = {".stages"}  # suffixes of hidden files that --resume needs
 
 
 def torture(made: Path, sizes: list[int]) -> tuple[Counter[str], list[str]]:
-    """With room for ``sizes`` kilobytes, and with none on stdout."""
+    """Run with ``sizes`` kilobytes free, and with a full stdout; return counts and faults."""
     tally, faults = Counter[str](), list[str]()
     text = "\n".join(["Where is the next train to Berlin?"] * 2000).encode()
     for size in sizes:
@@ -76,7 +76,7 @@ def torture(made: Path, sizes: list[int]) -> tuple[Counter[str], list[str]]:
 
 @contextmanager
 def _disk(made: Path, size: int) -> Iterator[tuple[dict[str, object], str]]:
-    """``made/D`` with something old on it and room for so many kilobytes more."""
+    """Provide ``made/D`` with old files on it and ``size`` kilobytes free."""
     place = made / "D"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()

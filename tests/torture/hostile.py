@@ -1,14 +1,14 @@
-"""Model directories that are damaged by accident and on purpose.
+"""Models with accidental and deliberate damage.
 
-Every file of a model is cut, has single bits turned, and gets chosen values: of arrays the extremes
-of their type in places that matter, of JSON other values in the place of each. Of each such model
+Every file of a model is truncated, has single bits flipped, and gets hostile values: arrays get the
+extremes of their type, JSON other values in each place. Each damaged model is tried
 
-    as it is    `info --check` must name it, unless no byte of what it says has changed
-    resealed    with digests that fit, as a forger would: every command must refuse it in one line,
-                or answer; a child process runs them, so that a signal kills that alone. Kernels
-                are compiled with bounds checks, and say where they look outside of an array
+    as it is    `info --check` must report it, unless its content is the same
+    resealed    with matching digests, as an attacker would: every command must refuse it in one
+                line, or answer. Commands run in a child process, which a signal may kill. Kernels
+                are compiled with bounds checks and report access outside an array
 
-Every choice comes from a seed.
+All choices depend on the seed.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from tests.torture.models import CHECKPOINT, INTERRUPTED, copy, memory
 
 COMMAND = get_command(app)  # built once, not for each call
 LIMIT = 20  # seconds a command may take
-MEMORY = 6 << 30  # bytes that a command may ask for; no model here has a hundredth of that
-NETWORK = "lstm-1"  # of a laboratory's, which are alike
+MEMORY = 6 << 30  # bytes that a command may allocate; all models here have less than 1 % of that
+NETWORK = "lstm-1"  # one of the laboratory's networks, which are alike
 SENTENCE = "Where is the next train to Berlin?"
 TEXT = f"{SENTENCE}\nI would like to pay by card, please.\n".encode()
 COMMANDS: dict[str, list[list[str]]] = {
@@ -67,7 +67,7 @@ VALUES: list[Any] = [
 
 
 class Spoilt(NamedTuple):
-    """Another content of a file, and how it came to be."""
+    """Damaged content of a file, and how it was damaged."""
 
     file: Path
     how: str
@@ -75,20 +75,18 @@ class Spoilt(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """fault: what must not happen, or ""; loads: whether the model did its work."""
+    """fault: forbidden behaviour, or ""; loads: the model works; same: its answers stay."""
 
     fault: str
     loads: bool
     same: bool
 
 
-# --- ways to spoil a file
+# --- damage to a file
 
 
 def spoilt(file: Path, content: bytes, counts: tuple[int, int, int], seed: int) -> Iterator[Spoilt]:
-    """Truncations, turned bits and chosen values, so many of each; the same ones for a seed. Each
-    is made when it is tried, and forgotten.
-    """
+    """Yield truncations, flipped bits and hostile values, ``counts`` of each, by ``seed``."""
     rng = np.random.default_rng(seed)
     truncations, flips, chosen = counts
     size = len(content)
@@ -106,14 +104,14 @@ def spoilt(file: Path, content: bytes, counts: tuple[int, int, int], seed: int) 
 
 
 def _some(rng: np.random.Generator, size: int, n: int) -> list[int]:
-    """At most n different places, the first and the last among them."""
+    """Return at most n distinct places, with the first and the last."""
     if size <= n:
         return list(range(size))
     return sorted({0, size - 1, *rng.choice(size, n, replace=False).tolist()})
 
 
 def _array_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
-    """Extremes in the first, the last and a random place; then the array itself otherwise."""
+    """Yield extremes in the first, the last and a random place, then changes of the array."""
     start = 10 + struct.unpack("<H", content[8:10])[0]
     fields = eval(content[10:start], {}, {})
     dtype = np.dtype(fields["descr"])
@@ -153,10 +151,10 @@ def _npy(array: Any) -> bytes:
 
 
 def _json_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
-    """Each value, or some of many, replaced by each of VALUES; keys taken away and added."""
+    """Yield JSON with each value, or n of many, replaced by each of VALUES or removed."""
     try:
         whole = json.loads(content)
-    except ValueError:  # a line of JSON each, as in a log
+    except ValueError:  # JSON lines, as in a log
         return
     yield "nested", b"[" * 100_000
     ways = list(_ways(whole))
@@ -172,7 +170,7 @@ _GONE = object()
 
 
 def _ways(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where values stand: the keys and places that lead there; of long lists the ends."""
+    """Yield the paths (keys and indexes) of values; of lists the first two and the last."""
     yield way
     if isinstance(value, dict):
         for key in value:
@@ -183,7 +181,7 @@ def _ways(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def _put(whole: Any, way: tuple[Any, ...], value: Any) -> Any:
-    """A copy with another value at ``way``."""
+    """Return a copy with another value at ``way``."""
     if not way:
         return None if value is _GONE else value
     other = dict(whole) if isinstance(whole, dict) else list(whole)
@@ -199,7 +197,7 @@ def _encoded(value: Any) -> bytes:
 
 
 def _tensor_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
-    """Hostile headers, and hostile numbers behind an honest one."""
+    """Yield hostile headers, and hostile weights after a valid header."""
     size = int.from_bytes(content[:8], "little")
     header, body = json.loads(content[8 : 8 + size]), content[8 + size :]
 
@@ -223,13 +221,13 @@ def _tensor_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator
                 yield f"{way} = {str(value)[:20]!r}", built(other)
 
 
-# --- trying them
+# --- tests of damaged models
 
 
 def checkpoint(
     made: Path, counts: tuple[int, int, int], seed: int
 ) -> tuple[Counter[str], list[str]]:
-    """The same of an interrupted training, which `train-nmt --resume` must refuse as it is."""
+    """Damage the checkpoint of a training; `train-nmt --resume` must refuse it."""
     tally, faults = Counter[str](), list[str]()
     where = copy(made, memory() / "mtkit-torture-checkpoint")
     file = where / CHECKPOINT
@@ -259,7 +257,7 @@ def checkpoint(
 def torture(
     kind: str, model: Path, counts: tuple[int, int, int], seed: int, text: tuple[bytes, bytes]
 ) -> tuple[Counter[str], list[str]]:
-    """How often what happened, and the faults, a line each."""
+    """Damage a model; return counts and faults."""
     tally, faults = Counter[str](), list[str]()
     where = memory() / f"mtkit-torture-{kind}"
     where.mkdir(parents=True, exist_ok=True)
@@ -275,7 +273,7 @@ def torture(
         content = file.read_bytes()
         ways = partial(spoilt, file, content, counts, int(rng.integers(2**32)))
         for how, outcome in _tried(kind, where, target, ways, expected):
-            if outcome.fault:  # perhaps a child died before it put things in order
+            if outcome.fault:  # a child may have died before it restored the files
                 file.write_bytes(content)
                 (target / MANIFEST).write_bytes(manifest)
             tally["tried"] += 1
@@ -291,7 +289,7 @@ def torture(
 def _tried(
     kind: str, where: Path, target: Path, ways: Callable[[], Iterator[Spoilt]], expected: Any
 ) -> Iterator[tuple[str, Outcome]]:
-    """How a file was spoilt and the outcome, by children that go on where the last one died."""
+    """Yield damage and outcome; when a child process dies, the next one continues."""
     at, status = 0, 1
     while status:
         read, write = os.pipe()
@@ -318,7 +316,7 @@ def _tried(
 def _child(
     kind: str, where: Path, target: Path, ways: Iterator[Spoilt], expected: Any, write: int
 ) -> None:
-    """Try all ways, and write a line of each before it is tried and one when it has been."""
+    """Try all damage; write a line before each attempt and its outcome after it."""
     try:
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         manifest = Manifest.read(target)
@@ -330,7 +328,7 @@ def _child(
             os.write(write, json.dumps(outcome).encode() + b"\n")
             (target / MANIFEST).write_bytes(manifests)
         os._exit(0)
-    finally:  # reached by an error of this bench alone
+    finally:  # reached only by errors of this test
         traceback.print_exc()
         os._exit(1)
 
@@ -338,9 +336,9 @@ def _child(
 def _try(
     kind: str, where: Path, target: Path, way: Spoilt, manifest: Manifest, expected: Any
 ) -> Outcome:
-    """One way: as it is, then resealed."""
+    """Try one damaged file: as it is, then resealed."""
     before = way.file.read_bytes()
-    new = way.file.with_name("new")  # what is mapped keeps its old bytes
+    new = way.file.with_name("new")  # mapped files keep their old content
     new.write_bytes(way.content)
     new.replace(way.file)
     try:
@@ -360,7 +358,7 @@ def _try(
 
 
 def _is_named(target: Path) -> bool:
-    """Whether `info --check` sees that something has changed."""
+    """Return whether `info --check` reports a change."""
     try:
         return bool(Manifest.read(target).mismatches(target, sample=None))
     except InputError:
@@ -375,7 +373,7 @@ def _read(target: Path) -> Manifest | None:
 
 
 def _answers(kind: str, where: Path) -> list[Any]:
-    """What each command answers: its output, None where it refuses, or its fault as a text."""
+    """Return the answer of each command: output, None if it refuses, or its fault as text."""
     answers = list[Any]()
     for command in COMMANDS[kind]:
         start = time.perf_counter()
@@ -400,7 +398,7 @@ def _answers(kind: str, where: Path) -> list[Any]:
 
 
 def _forked(work: Callable[[], Any]) -> Any:
-    """What ``work`` returns, done in a child: this process stays without threads."""
+    """Return the result of ``work``, run in a child: this process stays without threads."""
     read, write = os.pipe()
     child = os.fork()
     if not child:

@@ -1,7 +1,7 @@
-"""Commands that write are killed, at random moments and before every change of a name.
+"""Kill commands that write, at random moments and before every change of a file name.
 
-Afterwards the next command must find the old or the new, whole, and nothing else. A change of a
-name is what Python's audit events of renaming, linking and removing tell, and renameat2.
+The next command must then find the complete old or new output and no other files. Changes of names
+are Python's audit events of renaming, linking and removing, and renameat2.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mtkit.__main__ import main
 main()
 """
 NEXT = ["info", "M", "--check"]
-# What is run, what it writes, and the next command, which must succeed.
+# The command, its output, and the next command, which must succeed.
 COMMANDS: dict[str, tuple[list[str], str, list[str]]] = {
     "train-smt": (["train-smt", *TRAIN, "--tune", "none", "--out", "M", "--force"], "M", NEXT),
     "train-nmt": (
@@ -55,7 +55,7 @@ COMMANDS: dict[str, tuple[list[str], str, list[str]]] = {
 
 
 def torture(name: str, made: Path, kills: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """How often what was found afterwards, and the faults."""
+    """Kill a command again and again; return counts and faults."""
     arguments, written, following = COMMANDS[name]
     where = made.with_name(f"killed {name}")
     shutil.rmtree(where, ignore_errors=True)
@@ -96,7 +96,7 @@ def torture(name: str, made: Path, kills: int, seed: int) -> tuple[Counter[str],
 
 
 def together(made: Path, times: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """Two trainings into one place, the second up to 5 s after the first."""
+    """Start two trainings with one output, the second up to 5 s after the first."""
     arguments, written, following = COMMANDS["train-smt"]
     where, tally, faults = made.with_name("together"), Counter[str](), list[str]()
     shutil.rmtree(where, ignore_errors=True)

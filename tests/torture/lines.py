@@ -1,4 +1,4 @@
-"""Lines that no translator was made for: as many must come out as went in, and memory stay flat."""
+"""Translate hostile lines: each must give one line; peak memory is printed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PIECES = [
 
 
 def hostile(n: int, seed: int) -> bytes:
-    """So many lines of characters of all scripts and of what means something to the tokenizer."""
+    """Return n lines of characters of all scripts and of the tokenizer's special strings."""
     rng = random.Random(seed)
     lines = []
     for _ in range(n):
@@ -35,7 +35,7 @@ def hostile(n: int, seed: int) -> bytes:
 
 
 def torture(made: Path, n: int, million: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """n hostile lines, lines of a megabyte and ``million`` usual ones, by each kind of system."""
+    """Translate n hostile lines, lines of 1 MB and ``million`` usual ones with each system."""
     usual = (made / "train.en").read_bytes().splitlines(keepends=True)
     long = [b"x" * 1_000_000, b"a b " * 250_000, "日本語".encode() * 110_000, b". " * 500_000]
     texts = {

@@ -36,7 +36,7 @@ CHECKPOINT = "models/.interrupted.stages/checkpoint"
 
 
 def make(where: Path) -> dict[str, Path]:
-    """The directories by kind, under ``where``; made once."""
+    """Return the directories by kind, under ``where``; build them once."""
     places = {kind: where / "models" / kind for kind in KINDS}
     if all(path.exists() for path in (*places.values(), where / CHECKPOINT)):
         return places
@@ -64,7 +64,7 @@ def _interrupt(where: Path) -> None:
             assert training.poll() is None, "it ended before it could be killed"
             time.sleep(0.01)
         training.kill()
-    recover(where / "models")  # all else that it left
+    recover(where / "models")  # removes the other files
 
 
 def _text(where: Path) -> None:
@@ -77,12 +77,12 @@ def _text(where: Path) -> None:
 
 
 def copy(model: Path, where: Path) -> Path:
-    """A copy of a model that may be spoilt, in memory where the machine has such a place."""
+    """Copy a model, to be damaged, to ``where``."""
     shutil.rmtree(where, ignore_errors=True)
     return Path(shutil.copytree(model, where, symlinks=True))
 
 
 def memory() -> Path:
-    """A directory for what is written by the thousand."""
+    """Return a directory for thousands of writes, in memory if possible."""
     shared = Path("/dev/shm")
     return shared if os.access(shared, os.W_OK) else Path("/tmp")

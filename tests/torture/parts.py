@@ -1,4 +1,4 @@
-"""Everything that can be tried, by name."""
+"""All parts of the stress tests, by name."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from tests.torture import full, hostile, killed, lines, models, readers
 
 SEED = 1
-FEW = (10, 50, 5)  # cuts, turned bits, places in JSON of each file
+FEW = (10, 50, 5)  # cuts, flipped bits, places in JSON of each file
 WHERE = Path("/tmp/mtkit-torture")
 Part = Callable[[], tuple[Counter[str], list[str]]]
 
 
 def parts(whole: bool) -> dict[str, Part]:
-    """Everything that can be tried."""
+    """Return all parts; whole: with all cases."""
     made = models.make(WHERE / "made")
     text = tuple((WHERE / "made" / name).read_bytes() for name in ("test.en", "test.de"))
     counts = (200, 1000, 100) if whole else FEW
     kills, pairs, n, million = (100, 20, 10_000, 1_000_000) if whole else (5, 2, 500, 50_000)
     every = {kind: partial(hostile.torture, kind, made[kind], counts, SEED, text) for kind in made}
-    # Its parts are models that have their turn by themselves.
+    # Its parts are models that are tested separately.
     every["combined"] = partial(hostile.torture, "combined", made["combined"], FEW, SEED, text)
     every["checkpoint"] = partial(hostile.checkpoint, WHERE / "made", counts, SEED)
     for name in killed.COMMANDS:
@@ -39,6 +39,6 @@ def parts(whole: bool) -> dict[str, Part]:
 
 
 def attempt(name: str, whole: bool) -> tuple[Counter[str], list[str], float]:
-    """One part, and the seconds that it took."""
+    """Run a part; return its results and the seconds."""
     start = time.perf_counter()
     return *parts(whole)[name](), time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Commands as processes of their own, and what became of them."""
+"""Commands run as processes, and their results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Ended(NamedTuple):
-    """code: the exit code, minus the signal's number; what it printed."""
+    """code: the exit code, or minus the signal's number; out, err: the output."""
 
     code: int
     out: bytes
@@ -16,7 +16,7 @@ class Ended(NamedTuple):
 
     @property
     def fault(self) -> str:
-        """What no command may do: die of a signal, show a traceback, hang; or "" """
+        """Return "signal N" or "traceback" if one occurred, otherwise an empty string."""
         if self.code < 0:
             return f"signal {-self.code}"
         if b"Traceback" in self.err:
@@ -35,7 +35,7 @@ def ended(
 
 
 def run(call: list[str], cwd: Path) -> Ended:
-    """The same of one that has to end well."""
+    """Run a command that must succeed."""
     done = ended(call, cwd)
     if done.code:
         raise SystemExit(f"{' '.join(call)}\n{done.err.decode()}")

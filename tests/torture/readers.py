@@ -1,7 +1,7 @@
-"""Everything that reads a file of others, fed with what coverage-guided fuzzing finds (atheris).
+"""Coverage-guided fuzzing (atheris) of all readers of external files.
 
-A reader returns or raises InputError; anything else is a fault, and its input is kept beside the
-made models as ``crash-*``. Each reader has a process of its own:
+A reader must return or raise InputError; anything else is a fault, and its input is saved beside
+the models as ``crash-*``. Each reader runs in its own process:
 
     python -m tests.torture.readers NAME SECONDS SEED DIRECTORY
 """
@@ -19,9 +19,9 @@ from mtkit.errors import InputError
 from tests.torture.models import CHECKPOINT
 
 Reader = Callable[[Path], object]
-PYTHON = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # kernels, too, are instrumented
-SEEDS = Path(__file__).with_name("seeds")  # contents to begin with
-FILES = {  # what the file is called that a reader reads
+PYTHON = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # so that kernels are instrumented
+SEEDS = Path(__file__).with_name("seeds")  # initial inputs
+FILES = {  # the file name for each reader
     "plain": "a.en",
     "gz": "a.en.gz",
     "xz": "a.en.xz",
@@ -53,7 +53,7 @@ FILES = {  # what the file is called that a reader reads
 
 
 def torture(name: str, made: Path, seconds: float, seed: int) -> tuple[Counter[str], list[str]]:
-    """One reader for so many seconds."""
+    """Fuzz a reader for ``seconds``; return the number of inputs, and faults."""
     place = made.with_name("readers") / name
     place.mkdir(parents=True, exist_ok=True)
     call = [sys.executable, "-m", __name__, name, str(seconds), str(seed), str(place)]
@@ -68,7 +68,7 @@ def torture(name: str, made: Path, seconds: float, seed: int) -> tuple[Counter[s
 
 
 def reader(name: str, place: Path) -> Reader:
-    """How a file of this name is read; imported where coverage is instrumented."""
+    """Return the reader; its modules are imported here, under instrumentation."""
     from mtkit.combination.parts import OtherSystem
     from mtkit.comparison import record
     from mtkit.grammar.reader import read_draft

@@ -1,7 +1,7 @@
-"""Python without what macOS or Windows lack: ``PYTHONPATH=tests/support/elsewhere python …``.
+"""Remove what macOS or Windows lack: ``PYTHONPATH=tests/support/elsewhere python …``.
 
-Python imports a module of this name when it starts, and so does every Python that it starts:
-``PYTHONPATH=$PWD/tests/support/elsewhere .venv/bin/pytest tests/cli`` runs all commands so.
+Python imports a module of this name when it starts, and so do its child processes:
+``PYTHONPATH=$PWD/tests/support/elsewhere .venv/bin/pytest tests/cli`` tests all commands.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
-# What other packages load on every system but Windows, before it goes.
+# Packages that use these modules, except on Windows, are imported before the removal.
 with contextlib.suppress(ImportError):
     import portalocker  # noqa: F401
 
@@ -22,9 +22,9 @@ NAMES = {
     os: ["sched_getaffinity", "O_DIRECTORY", "O_NOFOLLOW", "fchmod", "geteuid", "killpg"],
     signal: ["SIGHUP", "SIGALRM", "setitimer", "ITIMER_REAL"],
 }
-if "PYTEST_CURRENT_TEST" in os.environ:  # a command that a test starts; pytest itself needs it
+if "PYTEST_CURRENT_TEST" in os.environ:  # a command started by a test; pytest itself needs getuid
     NAMES[os].append("getuid")
-    os.environ.setdefault("USERNAME", "somebody")  # Windows always has it; torch asks
+    os.environ.setdefault("USERNAME", "somebody")  # always set on Windows; torch reads it
 for module, names in NAMES.items():
     for name in names:
         if hasattr(module, name):
@@ -34,10 +34,10 @@ for name in ("fcntl", "resource"):
 
 
 class OldTorch(MetaPathFinder):
-    """Takes from torch, when it is imported, what its older versions lack."""
+    """Removes from torch, when it is imported, what its older versions lack."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """That of ``torch.cpu``, with a loader that removes ``get_capabilities`` at its end."""
+        """Return the spec of ``torch.cpu`` with a loader that removes ``get_capabilities``."""
         spec = PathFinder.find_spec(name, path) if name == "torch.cpu" else None
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module

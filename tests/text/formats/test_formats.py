@@ -1,4 +1,4 @@
-"""The same pairs from every format, as others read it, too."""
+"""All bilingual formats give the same pairs, here and in other readers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ ORACLES = {
 
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("languages", [None, ("en", "de")])
-def test_hard_characters_come_through(
+def test_special_characters_are_kept(
     name: str, languages: tuple[str, str] | None, tmp_path: Path
 ) -> None:
     path = write(tmp_path / name, PAIRS)
@@ -70,7 +70,7 @@ def test_hard_characters_come_through(
 
 @needs_shared
 @pytest.mark.parametrize("name", WRITERS)
-def test_multi30k_is_the_same_from_each(name: str, tmp_path: Path) -> None:
+def test_every_format_reads_multi30k(name: str, tmp_path: Path) -> None:
     sides = (read_lines(MULTI30K / f"train.{language}")[:500] for language in ("en", "de"))
     pairs = list(zip(*sides, strict=True))
     path = write(tmp_path / name, pairs)
@@ -87,7 +87,7 @@ def test_packed_files_read_alike(name: str, packed: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_the_other_direction_exchanges_the_sides(name: str, tmp_path: Path) -> None:
+def test_the_reverse_pair_swaps_the_sides(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, PAIRS)
     corpus = open_corpus(pair="de-en", train=path, test=(path, path))
     assert corpus.train.pairs() == [(t, s) for s, t in PAIRS]
@@ -96,12 +96,12 @@ def test_the_other_direction_exchanges_the_sides(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_name_that_says_nothing_needs_the_format(name: str, tmp_path: Path) -> None:
+def test_file_format_overrides_the_suffix(name: str, tmp_path: Path) -> None:
     known = {"t12.xlf": "xliff", "t21.xliff": "xliff"}.get(name, name.partition(".")[2])
     path = write(tmp_path / "text", PAIRS, name)
     corpus = open_corpus(train=path, file_format=known)
     assert (corpus.train.pairs(), corpus.train.file_format) == (PAIRS, known)
-    other = write(tmp_path / "text.po", PAIRS, name)  # --format goes before the name
+    other = write(tmp_path / "text.po", PAIRS, name)  # --format has priority over the name
     assert open_corpus(train=other, file_format=known).train.pairs() == PAIRS
 
 
@@ -127,7 +127,7 @@ def test_a_directory_may_hold_bilingual_files(
     assert "train.de; ignoring train.tmx in the same directory" in capsys.readouterr().err
 
 
-# --- what each format has of its own
+# --- features of single formats
 
 INLINE = {
     "a.tmx": (
@@ -153,19 +153,19 @@ INLINE = {
 
 
 @pytest.mark.parametrize("name", INLINE)
-def test_codes_are_no_text_and_marks_hold_some(name: str, tmp_path: Path) -> None:
+def test_code_is_dropped_marked_text_is_kept(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(INLINE[name], encoding="utf-8")
     assert read(tmp_path / name) == (["Press the red key."], ["Taste"], ("en", "de"))
 
 
-def test_a_code_alone_between_words_parts_them(tmp_path: Path) -> None:
+def test_a_code_between_words_separates_them(tmp_path: Path) -> None:
     text = 'one<ph>&lt;br/></ph>two<ph/><ph/>three<ph/>, <bpt i="1"/>f<ept i="1"/>our<ph/> five'
     data = INLINE["a.tmx"].replace("<seg>Press", f"<seg>{text} Press")
     (tmp_path / "a.tmx").write_text(data)
     assert read(tmp_path / "a.tmx")[0] == ["one two three, four five Press the red key."]
 
 
-def test_each_file_of_an_xliff_names_its_languages(tmp_path: Path) -> None:
+def test_xliff_files_have_their_own_languages(tmp_path: Path) -> None:
     unit = "<body><trans-unit><source>{}</source><target>{}</target></trans-unit></body>"
     files = (
         '<file source-language="en" target-language="fr">' + unit.format("a", "b") + "</file>",
@@ -207,10 +207,8 @@ msgstr "zwei\n"
 
 
 @pytest.mark.skipif(not FILES.is_dir(), reason="the system does not list a process's open files")
-def test_the_copy_that_polib_reads_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Windows opens no file a second time."""
+def test_polib_reads_a_closed_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows cannot open an open file again."""
     parse, read_there = polib.pofile, []
 
     def closed(name: str, **options: Any) -> Any:
@@ -226,7 +224,7 @@ def test_the_copy_that_polib_reads_is_closed(
     assert not Path(read_there[0]).exists()
 
 
-def test_po_has_plurals_and_entries_that_do_not_count(
+def test_po_plurals_are_read_fuzzy_entries_are_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.po").write_text(PO, encoding="utf-8")
@@ -272,7 +270,7 @@ def test_json_lines_have_three_shapes(case: str, tmp_path: Path) -> None:
     assert read(tmp_path / "a.jsonl", ("en", "de")) == (["a"], ["b"], ("en", "de"))
 
 
-def test_a_number_of_codes_is_no_language(tmp_path: Path) -> None:
+def test_id_and_url_are_no_languages(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "7", "eng": "a", "deu": "b", "url": "u"}\n')
     assert read(tmp_path / "a.jsonl", ("eng", "deu"))[:2] == (["a"], ["b"])
 
@@ -291,14 +289,14 @@ TSV = {
 
 
 @pytest.mark.parametrize("case", TSV)
-def test_tsv_has_a_header_or_none(case: str, tmp_path: Path) -> None:
+def test_a_tsv_header_is_optional(case: str, tmp_path: Path) -> None:
     text, wanted, pairs = TSV[case]
     (tmp_path / "a.tsv").write_text(text, encoding="utf-8")
     source, target, _ = read(tmp_path / "a.tsv", wanted)
     assert list(zip(source, target, strict=True)) == pairs
 
 
-def test_a_target_that_is_none_yet_is_left_out(tmp_path: Path) -> None:
+def test_unfinished_targets_are_left_out(tmp_path: Path) -> None:
     states = (
         "state='new'",
         "state='needs-translation'",
@@ -328,7 +326,7 @@ def tmx_of(path: Path, *units: dict[str, str], source: str = "*all*") -> Path:
     return path
 
 
-def test_the_closest_variants_are_taken_and_said(
+def test_closest_variants_are_used_and_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmx_of(
@@ -356,7 +354,7 @@ def test_the_source_language_comes_first(tmp_path: Path) -> None:
     assert read(tmx_of(tmp_path / "a.tmx", {"en": "a", "en-GB": "b"}), ("en-GB", "en"))[0] == ["b"]
 
 
-def test_of_several_texts_in_a_language_the_first_counts(tmp_path: Path) -> None:
+def test_the_first_text_in_a_language_is_used(tmp_path: Path) -> None:
     path = tmp_path / "a.tmx"
     texts = "".join(
         f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>'
@@ -366,15 +364,15 @@ def test_of_several_texts_in_a_language_the_first_counts(tmp_path: Path) -> None
     assert read(path)[1] == ["first"]
 
 
-def test_what_nothing_names_is_und_where_that_will_do(tmp_path: Path) -> None:
+def test_unnamed_languages_may_be_und(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("a\tb\n")
     corpus = open_corpus(train=tmp_path / "a.tsv", unnamed=("und", "und"))
     assert corpus.pair == ("und", "und")
     assert open_corpus(train=tmp_path / "a.tsv", pair="und-und").train.pairs() == [("a", "b")]
 
 
-def test_a_reader_holds_one_unit_at_a_time(tmp_path: Path) -> None:
-    """The first pair is there before the end of the file is read, where it is broken."""
+def test_readers_read_one_unit_at_a_time(tmp_path: Path) -> None:
+    """The first pair is returned before the error at the end of the file is read."""
     from mtkit.text.formats.bilingual import stream
     from mtkit.text.formats.choice import Choice
 

@@ -1,4 +1,4 @@
-"""Files that are broken, that lie or that mean harm: one line with place and what to do."""
+"""Broken, mislabelled and malicious files: the error is one line with place and remedy."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_one_line_says_where_and_what(case: str, tmp_path: Path) -> None:
+def test_errors_name_place_and_cause(case: str, tmp_path: Path) -> None:
     name, content, message = CASES[case]
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -125,7 +125,7 @@ def test_one_line_says_where_and_what(case: str, tmp_path: Path) -> None:
     assert "\n" not in said
 
 
-def test_a_file_without_the_pair_names_its_languages(tmp_path: Path) -> None:
+def test_an_absent_pair_lists_the_languages(tmp_path: Path) -> None:
     path = write(tmp_path / "t.tmx", PAIRS)
     message = (
         r"t\.tmx: no text in en and fr; it holds en \(40 units\), de \(40 units\); name another"
@@ -137,7 +137,7 @@ def test_a_file_without_the_pair_names_its_languages(tmp_path: Path) -> None:
             open_corpus(pair=pair, train=path)
 
 
-def test_unnamed_languages_are_asked_for(tmp_path: Path) -> None:
+def test_unnamed_languages_need_the_pair(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("a\tb\n")
     (tmp_path / "a.xlf").write_text(XLF.format("", "<target>b</target>"))
     for name in ("a.tsv", "a.xlf"):
@@ -152,7 +152,7 @@ def test_long_texts_and_tags_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     for text, message in (
         (UNIT.format(long), r"a\.tmx: line 2: a text of more than 262,144 characters; split it"),
         (f'<tu tuid="{long}">', r"a\.tmx: line 2: a tag of more than 262,144 bytes; export"),
-        (UNIT.format(f"<ph>{long}</ph>a"), None),  # code is not kept
+        (UNIT.format(f"<ph>{long}</ph>a"), None),  # codes are dropped
     ):
         path.write_text(f"<tmx>\n{text}</tmx>")
         if message:
@@ -172,7 +172,7 @@ def test_the_same_text_on_both_sides_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".xz", "xz"), (".zst", "zstandard")])
-def test_every_cut_of_a_packed_file_is_refused(suffix: str, kind: str, tmp_path: Path) -> None:
+def test_truncated_packed_files_are_refused(suffix: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"t.en{suffix}"
     whole = PACKERS[suffix](b"a line\n" * 9)
     for n in range(1, len(whole)):
@@ -219,7 +219,7 @@ def test_a_missing_package_is_named(
         read(tmp_path / name, file_format="po")
 
 
-# --- whatever the bytes are
+# --- random damage
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -250,7 +250,7 @@ def test_a_damaged_file_is_read_or_refused(name: str, rng: random.Random, tmp_pa
 
 
 @pytest.mark.parametrize("case", ["bomb", "cut", "no-tab", "one-key", "broken-po"])
-def test_the_command_says_it_in_one_line_and_writes_nothing(case: str, tmp_path: Path) -> None:
+def test_the_command_prints_one_line_and_writes_nothing(case: str, tmp_path: Path) -> None:
     name, content, message = CASES[case]
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     for command in ("train-smt", "align"):
