@@ -180,13 +180,13 @@ def without_targets(data: bytes) -> bytes:
     return re.sub(rb' (state|subState)="[^"]*"(?=[^<]*>\s*<source)', b"", data)
 
 
-def shape(node: etree._Element) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
+def shape(node: etree._Element) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     """Return tags and attributes of all elements inside, sorted."""
     found = []
     for element in node.iter():
         if element is not node:
             attributes = tuple(sorted((str(k), str(v)) for k, v in element.attrib.items()))
-            found.append((str(element.tag), "", attributes))
+            found.append((str(element.tag), attributes))
     return sorted(found)
 
 

@@ -244,7 +244,7 @@ def test_a_test_set_unknown_to_sacrebleu_fails() -> None:
     for change in ({"sacrebleu": "wmt99"}, {"sacrebleu": "wmt14", "languages": ["de", "fr"]}):
         with pytest.raises(InputError, match=r"t-en-de: sacreBLEU has no test set wmt"):
             fetch(entry(**change, all=[], held_out={}))
-    with pytest.raises(InputError, match=r"multi30k/2016 is not one file with a checksum|no test"):
+    with pytest.raises(InputError, match="no test"):
         fetch(entry(sacrebleu="wmt08", all=[], held_out={}, languages=["xx", "de"]))
 
 
