@@ -188,6 +188,11 @@ def path_from(start: Path, path: Path) -> Path:
         return path.absolute()
 
 
+def short_path(path: Path | str) -> str:
+    """Return ``path``, or its way from the current directory if that is shorter, for people."""
+    return min(str(path), str(path_from(Path(), Path(path))), key=len)
+
+
 # --- the C library
 
 

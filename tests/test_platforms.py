@@ -158,3 +158,15 @@ def test_a_path_to_another_drive_is_absolute(
     monkeypatch.setattr(os.path, "relpath", refuse)
     monkeypatch.chdir(tmp_path)
     assert platforms.path_from(Path("a"), Path("b")) == tmp_path / "b"
+
+
+def test_the_shorter_form_of_a_path_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = tmp_path / "a/b/c/d/e/f/g/h/i/j"
+    far.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert platforms.short_path(tmp_path / "corpora/test.en") == str(Path("corpora/test.en"))
+    assert platforms.short_path("test.en") == "test.en"
+    monkeypatch.chdir(far)
+    assert platforms.short_path(far.anchor) == far.anchor

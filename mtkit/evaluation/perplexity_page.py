@@ -24,6 +24,7 @@ from mtkit.evaluation.perplexity import (
 )
 from mtkit.page.chart import Chart, Drawing, Line, colours_of, draw_all
 from mtkit.page.tables import Cell, Columns, Grid, html, number, print_grid, table
+from mtkit.platforms import short_path
 
 CAPTIONS = {
     "oov": "known and unknown words",
@@ -44,7 +45,7 @@ def print_texts(models: Sequence[TextPerplexity], console: Console, tokens: bool
     """Print each text by all its models: as tables or, if ``tokens``, token by token."""
     show = print_tokens if tokens else print_tables
     for files in dict.fromkeys(model.files for model in models):
-        paragraph(console, ", ".join(map(str, files)), "bold")
+        paragraph(console, ", ".join(map(short_path, files)), "bold")
         show([model for model in models if model.files == files], console)
 
 
@@ -241,7 +242,7 @@ def _view(models: Sequence[TextPerplexity], names: Sequence[str]) -> TextView:
         [_row(*entry, span) for entry, span in zip(entries, row, strict=True)] for row in spans
     ]  # fmt: skip
     return TextView(
-        ", ".join(map(str, models[0].files)),
+        ", ".join(map(short_path, models[0].files)),
         _findings(models),
         draw_all(_charts(models), names),
         grids(models),

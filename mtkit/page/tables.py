@@ -23,6 +23,7 @@ from rich.text import Text
 
 from mtkit.console import paragraph, visible
 from mtkit.page.mathml import mathml, prose
+from mtkit.platforms import short_path
 from mtkit.storage.writing import named_file
 from mtkit.text.tokenizer import JOINER
 
@@ -196,7 +197,9 @@ def title_of(caption: str) -> str:
     return re.split(r"[:.] ", caption + " ")[0]
 
 
-ENVIRONMENT.filters |= {of.__name__: of for of in (tokens, headings, title_of, mathml, prose)}
+ENVIRONMENT.filters |= {
+    of.__name__: of for of in (tokens, headings, title_of, mathml, prose, short_path)
+}
 
 
 def html(template: str, **values: Any) -> str:
