@@ -68,26 +68,20 @@ def trainings(
     """Return all trainings of the curve, the smallest size first; none if ``sizes`` is empty.
 
     Raises InputError if there are fewer than two sizes, equal ones, or one outside 1 to the number
-    of training pairs; if there is no seed or no model; if a model is an ensemble or a combination,
-    was not trained by mtkit, or was trained from another model; if ``where`` cannot be created.
+    of training pairs; if there is no seed or no single model; if a model is an ensemble, was not
+    trained by mtkit, or was trained from another model; if ``where`` cannot be created.
     """
     if not sizes:
         return []
     if len(set(sizes)) < max(2, len(sizes)) or min(sizes) < 1 or seeds < 1:
         raise InputError("--curve: expected two or more different sizes, and at least one seed")
-    if not models:
-        raise InputError(
-            "--curve retrains models, but only translation files are named; name a model"
-        )
+    single = _single_models(models)
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror}; --curve stores its results there") from None
     needed, code = list[Training](), f"{digest_of_code()}-"
-    for name, (directory, *others) in models.items():
-        if others:
-            raise InputError(f"--curve retrains single models, but {name} is an ensemble")
-        manifest = Manifest.read(directory)
+    for name, (directory, manifest) in single.items():
         _check(directory, manifest, max(sizes))
         dev = manifest.text("dev")
         recipe = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus.get("digest")]
@@ -101,14 +95,28 @@ def trainings(
     return sorted(needed, key=lambda training: training.size)
 
 
+def _single_models(models: Mapping[str, Parts]) -> dict[str, tuple[Path, Manifest]]:
+    """Return the models to retrain, with their manifests; a note says which ones are left out."""
+    single = dict[str, tuple[Path, Manifest]]()
+    for name, (directory, *others) in models.items():
+        manifest = Manifest.read(directory)
+        if manifest.kind == COMBINATION:
+            note(f"learning curve: without {name}, which is a combination")
+        elif others:
+            raise InputError(f"--curve retrains single models, but {name} is an ensemble")
+        else:
+            single[name] = directory, manifest
+    if not single:
+        raise InputError("--curve retrains single models, and none is named; name one")
+    return single
+
+
 def _check(directory: Path, manifest: Manifest, largest: int) -> None:
     timed = type(manifest.figures.get("seconds")) in (int, float)
     if not timed or "sentences" not in manifest.corpus:
         raise InputError(
             f"{directory}: not trained by mtkit, so --curve cannot retrain it; name other models"
         )
-    if manifest.kind == COMBINATION:
-        raise InputError(f"--curve retrains single models, but {directory} is a combination")
     if manifest.config.get("continued"):
         raise InputError(
             f"{directory} was trained --from another model; --curve cannot repeat that"

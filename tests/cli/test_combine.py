@@ -96,9 +96,12 @@ def test_compare_reports_which_system_was_chosen(combined: Path) -> None:
     firsts = [of for of in choices["origins"] if of["label"] == "first in smt's list"]
     assert firsts
     assert all(of["bleu"] == pytest.approx(of["alone"]["smt"]) for of in firsts)
-    curve = ("compare", "-q", "models/combined", *test, "--curve", "20,30")
-    done = mtkit(*curve, cwd=combined, check=2)
-    assert "models/combined is a combination" in done.stderr.decode()
+    done = mtkit("compare", "models/combined", *test, "--curve", "20,30", cwd=combined, check=2)
+    assert "--curve retrains single models, and none is named" in done.stderr.decode()
+    systems = ("models/combined", "models/smt")  # the training text of smt has changed since
+    done = mtkit("compare", *systems, *test, "--curve", "20,30", cwd=combined, check=2)
+    assert "learning curve: without combined, which is a combination" in done.stderr.decode()
+    assert "differs from the text that models/smt was trained on" in done.stderr.decode()
 
 
 def test_explain_shows_the_candidates(combined: Path) -> None:
