@@ -52,7 +52,11 @@ def combine(
         if (hashes := next(iter(models.values()))[0] / HASHES).is_file():
             shutil.copyfile(hashes, directory / HASHES)
         corpus = first.corpus | split_entries("dev", dev, first.corpus)
-        config = {"systems": [part.name for part in parts]}
+        n_source, n_target = (sum(map(len, side)) for side in dev.tokens(first.word_tokenizer))
+        config = {
+            "systems": [part.name for part in parts],
+            "length_ratio": n_target / max(1, n_source),
+        }
         figures = {"seconds": time.perf_counter() - start, "dev": _figures(tuned)}
         manifest = Manifest(COMBINATION, first.languages, corpus, first.tokenizer, config, figures)
         manifest.write(directory)

@@ -11,7 +11,7 @@ import pytest
 
 from mtkit.manifest import Manifest
 from mtkit.nmt import recipe
-from mtkit.nmt.training import train
+from mtkit.nmt.training import plan, train
 from mtkit.nmt.training.build import CHECKPOINT
 from mtkit.storage.stages import stages_directory
 from tests.support.command import mtkit
@@ -155,6 +155,17 @@ def test_auto_chooses_by_text_and_budget_and_keeps_its_choice(
     mtkit(*call, "--out", "again", "--resume", cwd=tmp_path)
     a, b = (Manifest.read(tmp_path / name).config for name in ("whole", "again"))
     assert a == b
+
+
+def test_a_time_budget_is_planned_once_for_all_seeds(
+    project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = iter([5, 3])
+    monkeypatch.setattr(plan.Pace, "updates_in", lambda *_: next(planned))
+    text = ["--train", project / "train.en", project / "train.de"]
+    call = ["train-nmt", *text, "--preset", "quick", "--minutes", 1, "--seeds", 2, "--out", "m"]
+    mtkit(*call, cwd=tmp_path)
+    assert [Manifest.read(tmp_path / f"m-{k}").config["updates"] for k in (1, 2)] == [5, 5]
 
 
 def test_resumed_seeds_share_the_preset_of_auto(

@@ -133,6 +133,14 @@ def pool_of(columns: dict[tuple[str, str], list[float]], texts: list[str], each:
     return Pool(np.arange(0, len(texts) + 1, each), candidates, arrays)
 
 
+def test_an_implausible_length_wins_only_if_there_is_nothing_else(combination: Combination) -> None:
+    combination.weights, combination.length_ratio = {"all": {"words": -1.0}}, 0.9
+    pool = pool_of({("all", "words"): [4.0, 19.0]}, ["x " * 4, "y " * 19], 2)
+    for n_source, expected in ((20, [19, 4]), (5, [4, 19]), (90, [4, 19])):
+        [ranked] = combination.choose(pool, [["a"] * n_source], 2)
+        assert [len(y.tokens) for y in ranked] == expected
+
+
 def test_tuning_finds_the_useful_feature() -> None:
     rng, S = np.random.default_rng(3), 60
     right, wrong = list("abcde"), list("vwxyz")
@@ -306,11 +314,15 @@ def test_an_external_system_needs_only_lists(
     assert system.weights == {"oracle": {"model": 1.0}}  # its lists are perfect
     with pytest.raises(InputError, match="translate --lists oracle=FILE`"):
         system.translate(test)
-    (tmp_path / "test.nbest").write_text("2 ||| drei ||| 1\n0 ||| eins ||| 1\n", encoding="utf-8")
+    one_y, three_y = (
+        " ".join([word] * len(x.split())) for word, x in zip("ab", test[::2], strict=True)
+    )
+    lists = f"2 ||| {three_y} ||| 1\n0 ||| {one_y} ||| 1\n"
+    (tmp_path / "test.nbest").write_text(lists, encoding="utf-8")
     system.weights = {"smt": {"model": 0.01}, "oracle": {"model": 1.0, "unreached": -9.0}}
     system.use_lists("oracle", tmp_path / "test.nbest", test)
     [one], [two], [three] = system.translate(test)
-    assert (one.text, three.text) == ("eins", "drei")
+    assert (one.text, three.text) == (one_y, three_y)
     assert two.places.keys() == {"smt"}
     with pytest.raises(
         InputError, match=r"--lists smt: the combination has no .*; choose one of oracle"

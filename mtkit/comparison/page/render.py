@@ -131,6 +131,8 @@ def print_report(comparison: Comparison, console: Console, full: bool = False) -
     _print(console, "Learning curve", overtakings)
     if full:
         _print_tables(comparison, console)
+    elif (grid := why.glossary(comparison.systems)).rows:
+        print_grid(console, grid, above=True)
     _print(console, "Conclusion", conclude(comparison))
     if not full:
         say(console, "More: --full (signatures, all tables, examples), --html FILE (a page)", "dim")

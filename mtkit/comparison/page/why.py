@@ -75,14 +75,19 @@ def grids(comparison: Comparison) -> list[Grid]:
                 if s.channel
             ],
         ),
-        table(
-            "Glossary: matches in the source, and those translated as in the glossary. Statistical "
-            "and combined systems translate with the glossary, all others without.",
-            [(s.name, s.glossary) for s in systems if s.glossary is not None],
-            GLOSSARY,
-            _unmatched(systems),
-        ),
+        glossary(systems),
     ]
+
+
+def glossary(systems: Sequence[SystemResult]) -> Grid:
+    """Return how often systems follow the glossary; without rows if there is none."""
+    return table(
+        "Glossary: matches in the source, and those translated as in the glossary. Statistical "
+        "and combined systems translate with the glossary, all others without.",
+        [(s.name, s.glossary) for s in systems if s.glossary is not None],
+        GLOSSARY,
+        _unmatched(systems),
+    )
 
 
 def _unmatched(systems: Sequence[SystemResult]) -> list[str]:

@@ -219,8 +219,9 @@ def train_seeds(
 ) -> None:  # fmt: skip
     """Train models with consecutive seeds into ``directories``; report how much they differ.
 
-    All use the preset chosen for the first. resume: keep complete models and continue the
-    interrupted one. Raises InputError if a complete model has other settings. See ``train_nmt``.
+    All use the preset and the number of updates chosen for the first. resume: keep complete models
+    and continue the interrupted one. Raises InputError if a complete model has other settings. See
+    ``train_nmt``.
     """
     if start and not isinstance(config, TrainConfig):
         config = preset("small", **config)  # ``suited`` was measured on untrained networks only
@@ -239,8 +240,10 @@ def train_seeds(
         else:
             resuming = resume and stages_directory(directory).exists()
             manifest = train_nmt(corpus, tokenizer, seeded, directory, resuming, start)
+        trained = Manifest.read(directory).config
         if not isinstance(config, TrainConfig):
-            config = preset(Manifest.read(directory).config.get("preset", "small"), **config)
+            config = preset(trained.get("preset", "small"), **config)
+        config = replace(config, updates=trained.get("updates", config.updates))
         if manifest:
             figures.append(manifest.figures)
     for name in ("dev_perplexity", "dev_bleu") if len(figures) == len(directories) else ():
