@@ -22,6 +22,7 @@ SourceTarget = Annotated[
         help="Two files that correspond line by line, or one file with both languages.",
     ),
 ]
+USEFUL_FROM = 100  # pairs of a dev or test set
 DEFAULT_SIZE = 1000  # pairs of a dev or test set, but of a small corpus a twentieth
 DevSize = Annotated[
     int | None,
@@ -100,6 +101,11 @@ def split(
             write_split(text, parts, languages, scratch, numbers)
     counts = ", ".join(f"{name} {len(rows):,}" for name, rows in parts.rows.items())
     note(f"corpus: {out} ({counts} pairs)")
+    if few := [name for name in ("dev", "test") if 0 < len(parts.rows.get(name, ())) < USEFUL_FROM]:
+        note(
+            f"warning: fewer than {USEFUL_FROM} pairs in {' and '.join(few)}, too few to tell "
+            "systems apart; add text, or raise --dev and --test"
+        )
     if parts.blank:
         note(f"dropped: {parts.blank:,} pairs without text on both sides")
     if parts.repeated:

@@ -15,6 +15,7 @@ from mtkit.text.terms import Term, read_terms
 from mtkit.text.tokenizer import is_verbatim
 
 LONGEST_PHRASE = 7  # tokens per side, as in the decoder's phrases
+MAX_NAMED = 5  # entries that a summary names
 Words = tuple[str, ...]
 
 
@@ -135,11 +136,15 @@ class Glossary:
         return [source for source in self.entries if source not in compliance.matched]
 
     def summary(self, compliance: Compliance) -> str:
-        """Describe how often the glossary was followed, and how many entries never matched."""
-        total, unmatched = len(self.entries), len(self.unmatched(compliance))
+        """Describe how often the glossary was followed, and which entries never matched."""
+        total, unmatched = len(self.entries), self.unmatched(compliance)
         if not unmatched:
             return str(compliance)
-        return f"{compliance}; {unmatched:,} of {total:,} entries matched nothing"
+        summary = f"{compliance}; {len(unmatched):,} of {total:,} entries matched nothing"
+        if len(unmatched) == total:
+            return summary
+        phrases = [f'"{" ".join(source)}"' for source in unmatched[:MAX_NAMED]]
+        return f"{summary}: {', '.join(phrases)}{', …' * (len(unmatched) > MAX_NAMED)}"
 
     def _spans(self, words: Sequence[str]) -> list[tuple[int, int]]:
         exact = _longest_spans(words, self.entries)

@@ -58,6 +58,7 @@ def test_split_takes_5_percent_of_a_small_corpus(tmp_path: Path) -> None:
     sides = EVERYDAY / "dev.en", EVERYDAY / "dev.de"
     said = mtkit("corpus", "split", *sides, "--out", "few", cwd=tmp_path).stderr
     assert b"corpus: few (train 450, dev 25, test 25 pairs)" in said, said
+    assert b"warning: fewer than 100 pairs in dev and test, too few to tell systems apart" in said
 
 
 def test_split_and_stats(place: Path) -> None:

@@ -168,7 +168,7 @@ def test_glossary_terms_are_translated_and_counted(project: Path) -> None:
         assert b"Xyz" in done.stdout
         said = (
             "glossary: 1 match in 1 sentence, 1 translated as asked (100 %); "
-            "1 of 2 entries matched nothing\n"
+            '1 of 2 entries matched nothing: "mice"\n'
         )
         assert done.stderr.decode() == said
         done = mtkit(*options, cwd=project, stdin=b"The hotels of the train.\n")

@@ -54,7 +54,7 @@ def test_unusable_input_is_an_error(model: Path, files: dict[str, Path]) -> None
         mtkit.compare([model.parent / "none"], test)
     with pytest.raises(InputError, match="only translation files are named; name the test set"):
         mtkit.compare([f"other={files['out']}"])
-    with pytest.raises(InputError, match="--curve retrains models, but only translation"):
+    with pytest.raises(InputError, match="--curve retrains single models, and none is named"):
         mtkit.compare([f"other={files['out']}"], test, curve=[1, 2])
     with pytest.raises(InputError, match="--tokenizer x: unknown; choose one of words, none"):
         mtkit.compare([f"other={files['out']}"], test, tokenizer="x")  # type: ignore[arg-type]
