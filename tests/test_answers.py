@@ -91,10 +91,16 @@ def test_a_cluster_translates_the_same_and_resumes(
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("-o", "out", "--stream"), ("-o", "/dev/null"), ("-o", "out", "--lists", "a=b")]
+    ("options", "begin"),
+    [
+        ((), "--cluster "),
+        (("-o", "out", "--stream"), "--cluster "),
+        (("-o", "/dev/null"), "/dev/null: not a regular file, as --cluster needs; "),
+        (("-o", "out", "--lists", "a=b"), "--cluster "),
+    ],
 )
-def test_a_cluster_needs_an_output_file(options: tuple[str, ...], place: Path) -> None:
+def test_a_cluster_needs_an_output_file(options: tuple[str, ...], begin: str, place: Path) -> None:
     call = ("translate", "in.en", "--model", "m", "--cluster", "local:2", *options)
     said = mtkit(*call, cwd=place, check=2).stderr.decode()
-    assert "--cluster " in said
+    assert said.startswith(f"mtkit: {begin}")
     assert said.count("\n") == 1

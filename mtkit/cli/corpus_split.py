@@ -75,7 +75,7 @@ def split(
     from mtkit.quality.files import name_files
     from mtkit.quality.split import blank_line_documents, split_text, write_split
     from mtkit.storage.writing import replacing
-    from mtkit.text.corpus import languages_in as languages_in
+    from mtkit.text.corpus import languages_in
     from mtkit.text.lines import read_lines
 
     options.set_up(quiet)

@@ -129,7 +129,10 @@ def translate(
         with _answers(cluster, system, terms, request, batches, output, marks) as answers:
             compliance = _write(answers, text.total if text else 0, output)
     if terms:
-        note(f"glossary: {terms.summary(compliance)}")
+        from mtkit.manifest import Manifest
+
+        tokenizer = Manifest.read(models[0]).word_tokenizer
+        note(f"glossary: {terms.summary(compliance, tokenizer)}")
 
 
 def _check(
@@ -307,7 +310,7 @@ def _fill(
     with _output(out, {}) as output:
         output.file.write(fill(document, translate, manifest.word_tokenizer, str(file)))
     if terms and document.segments:
-        note(f"glossary: {terms.summary(compliance)}")
+        note(f"glossary: {terms.summary(compliance, manifest.word_tokenizer)}")
 
 
 def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:

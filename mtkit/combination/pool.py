@@ -60,12 +60,12 @@ def build_pool(parts: Sequence[Part], sentences: Sequence[str], tokenizer: WordT
     Parts run one after the other, each on all cores; in parallel Python's lock would slow them.
     """
     lists = {p.name: p.system.translate(sentences, p.size) for p in parts if not p.reverse}
-    proposed = [_join({name: row[s] for name, row in lists.items()}) for s in range(len(sentences))]
+    proposed = [_join({p: n_best[s] for p, n_best in lists.items()}) for s in range(len(sentences))]
     candidates, agreements = _shortlist(proposed, list(lists), tokenizer)
     begin = np.cumsum([0, *map(len, candidates)])
     pairs = [(x, y.text) for x, row in zip(sentences, candidates, strict=True) for y in row]
     by_part = {part.name: _features_of(part, pairs, begin) for part in parts}
-    columns = {(name, f): column for name, row in by_part.items() for f, column in row.items()}
+    columns = {(p, f): column for p, features in by_part.items() for f, column in features.items()}
     columns |= {(name, "agreement"): agreements[:, k] for k, name in enumerate(lists)}
     hypotheses = [y for row in candidates for y in row]
     columns[SHARED, "words"] = np.array([len(y.tokens) for y in hypotheses], float)

@@ -1,5 +1,12 @@
 """The combination as a ``System``: argmax_{y ∈ Y(x)} Σ_k λ_k f_k(x, y), raw text in and out.
 
+Y(x): the candidates whose number of words J is plausible for the I words of x,
+
+    |J − r I| ≤ 3 + 0.4 r I,    r = words of the dev set's references / words of its sources
+
+or all candidates if none is. Weights are tuned on sentences like those of the dev set; on much
+longer ones, scores that grow with the length, as ln P(y|x), let a fragment of a bad network win.
+
 A part whose weights are all 0 is not used. If only one part that translates is left, its own n-best
 list is the result.
 """
@@ -29,7 +36,7 @@ from mtkit.text.tokenizer import WordTokenizer
 
 MAX_WORDS = 80  # most words translated at once: networks translate longer ones badly
 MAX_CHARACTERS = 100  # most characters of a word; a longer one is copied
-LENGTH_SLACK, LENGTH_SHARE = 3, 0.4  # 98.5 to 100 % of the references of three corpora are within
+LENGTH_SLACK, LENGTH_SHARE = 3, 0.4  # 98.5 to 100 % of the pairs of three corpora are within
 WEIGHTS = "weights.json"
 Weights = Mapping[str, Mapping[str, float]]  # part → feature → λ
 
@@ -42,7 +49,7 @@ class Combination:
     parts: Sequence[Part]
     tokenizer: WordTokenizer
     weights: Weights
-    length_ratio: float = 1.0  # target words per source word
+    length_ratio: float = 1.0  # r; 1 for a directory that an older version wrote
     glossary: Glossary = field(default_factory=Glossary)
 
     @classmethod
@@ -90,7 +97,7 @@ class Combination:
             return [[replace(h, places={part.name: k}) for k, h in enumerate(row)] for row in lists]
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         sizes = [[1 if len(w) <= MAX_CHARACTERS else MAX_WORDS + 1 for w in line] for line in words]
-        spans = [cut(line, row, MAX_WORDS) for line, row in zip(words, sizes, strict=True)]
+        spans = [cut(line, costs, MAX_WORDS) for line, costs in zip(words, sizes, strict=True)]
 
         detokenize = self.tokenizer.detokenize
 
@@ -232,11 +239,7 @@ def is_accepted(words: Sequence[str]) -> bool:
 
 
 def is_plausible(n_source: int, n_target: int, ratio: float) -> bool:
-    """Return whether a source of so many words may have a translation of so many words.
-
-    Weights are tuned on sentences like those of the dev set. On much longer ones, scores that grow
-    with the length, as ln P(y|x), would let a fragment of a bad network win.
-    """
+    """Return whether a source of so many words may have a translation of so many words."""
     expected = ratio * n_source
     return abs(n_target - expected) <= LENGTH_SLACK + LENGTH_SHARE * expected
 

@@ -32,7 +32,7 @@ from mtkit.smt.system import SmtSystem
 from mtkit.storage.reading import damaged, parse_json, read_array, read_text
 from mtkit.system import Hypothesis, System
 from mtkit.text.corpus import Bitext, line_hashes
-from mtkit.text.glossary import Glossary
+from mtkit.text.glossary import MAX_NAMED, Glossary
 from mtkit.text.lines import read_lines
 from mtkit.text.terms import Term, read_terms
 from mtkit.text.tokenizer import Kind, WordTokenizer
@@ -45,7 +45,6 @@ CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Defa
 
 Align = Callable[[Sequence[Words], Sequence[Words]], list[Links]]
 WITH_GLOSSARY = {SmtSystem.kind, Combination.kind}  # kinds that translate with a glossary
-UNMATCHED = 5  # unmatched glossary phrases that the report names, at most
 HEURISTIC = "grow-diag-final-and"  # symmetrisation of the word alignments
 
 
@@ -130,7 +129,7 @@ def _with_compliance(system: Translations, task: Task, tokenizer: WordTokenizer)
         "matches": result.matches, "complied": result.complied, "entries": len(glossary.entries),
         "unmatched": len(unmatched),
     }  # fmt: skip
-    phrases = [tokenizer.detokenize(list(phrase)) for phrase in unmatched[:UNMATCHED]]
+    phrases = [tokenizer.detokenize(list(phrase)) for phrase in unmatched[:MAX_NAMED]]
     return replace(system, glossary=counts, unmatched=phrases)
 
 

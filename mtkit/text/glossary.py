@@ -12,10 +12,10 @@ from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.stems import stem
 from mtkit.text.terms import Term, read_terms
-from mtkit.text.tokenizer import is_verbatim
+from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 LONGEST_PHRASE = 7  # tokens per side, as in the decoder's phrases
-MAX_NAMED = 5  # entries that a summary names
+MAX_NAMED = 5  # entries that a summary or a report names
 Words = tuple[str, ...]
 
 
@@ -135,7 +135,7 @@ class Glossary:
         """Return the source phrases that matched nothing."""
         return [source for source in self.entries if source not in compliance.matched]
 
-    def summary(self, compliance: Compliance) -> str:
+    def summary(self, compliance: Compliance, tokenizer: WordTokenizer) -> str:
         """Describe how often the glossary was followed, and which entries never matched."""
         total, unmatched = len(self.entries), self.unmatched(compliance)
         if not unmatched:
@@ -143,7 +143,7 @@ class Glossary:
         summary = f"{compliance}; {len(unmatched):,} of {total:,} entries matched nothing"
         if len(unmatched) == total:
             return summary
-        phrases = [f'"{" ".join(source)}"' for source in unmatched[:MAX_NAMED]]
+        phrases = [f'"{tokenizer.detokenize(source)}"' for source in unmatched[:MAX_NAMED]]
         return f"{summary}: {', '.join(phrases)}{', …' * (len(unmatched) > MAX_NAMED)}"
 
     def _spans(self, words: Sequence[str]) -> list[tuple[int, int]]:

@@ -104,9 +104,9 @@ def test_it_does_not_ask_without_a_terminal_or_in_several_processes(
 ) -> None:
     call = ("train-smt", *MINE, *QUICK)
     done = mtkit(*call, cwd=where, stdin=Terminal(b"y\n"), check=2)
-    assert f"mtkit: {LOST}; add".encode() in done.stderr
+    assert f"mtkit: {LOST}; add --force to replace it" in " ".join(done.stderr.decode().split())
     done = mtkit(*call, cwd=where, stdin=b"y\n", stderr=Terminal(), check=2)
-    assert f"mtkit: {LOST}; add".encode() in done.stderr
+    assert f"mtkit: {LOST}; add --force to replace it" in " ".join(done.stderr.decode().split())
     monkeypatch.setenv("WORLD_SIZE", "2")
     done = mtkit(*call, cwd=where, stdin=Terminal(b"y\n"), stderr=Terminal(), check=2)
-    assert f"mtkit: {LOST}; add".encode() in done.stderr
+    assert f"mtkit: {LOST}; add --force to replace it" in " ".join(done.stderr.decode().split())

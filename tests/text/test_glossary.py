@@ -504,10 +504,16 @@ def test_unmatched_entries_are_counted() -> None:
     glossary = Glossary(entries)
     some = glossary.compliance([["a", "x"]], [["A"]])
     assert glossary.unmatched(some) == [("b",), ("c", "d")]
-    assert glossary.summary(some).endswith('(100 %); 2 of 3 entries matched nothing: "b", "c d"')
+    none = WordTokenizer("none")
+    summary = glossary.summary(some, none)
+    assert summary.endswith('(100 %); 2 of 3 entries matched nothing: "b", "c d"')
+    joined = Glossary({("a",): [("A",)], ("end", "￭-￭", "user"): [("E",)]})
+    some = joined.compliance([["a"]], [["A"]])
+    assert joined.summary(some, WordTokenizer()).endswith(': "end-user"')
+    some = glossary.compliance([["a", "x"]], [["A"]])
     every = some + glossary.compliance([["b", "c", "d"], ["a"]], [["B", "C"], ["A"]])
     assert glossary.unmatched(every) == []
-    assert glossary.summary(every) == str(every)
+    assert glossary.summary(every, none) == str(every)
     stems = Glossary({("machine",): [("M",)], ("machines",): [("N",)]}, inflected=True)
     assert stems.unmatched(stems.compliance([["x", "Machine"]], [["x", "M"]])) == []
     assert stems.unmatched(stems.compliance([["machine"]], [["M"]])) == [("machines",)]
