@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,10 @@ def named_dev(models: Mapping[str, Paths]) -> Bitext:
 
 
 def report(tuned: Tuned, candidates: float) -> None:
-    """Print BLEU and WER of systems, combination and oracle. candidates: mean per sentence."""
+    """Print BLEU and WER of systems, combination and oracle, and the gain with its 95 % interval.
+
+    candidates: mean per sentence.
+    """
     note(f"  {candidates:.0f} candidates per sentence; BLEU and WER of word tokens")
     rows = {
         **tuned.alone,
@@ -143,10 +146,9 @@ def report(tuned: Tuned, candidates: float) -> None:
     note(f"    {'dev set':<32}{'BLEU':>8}{'WER':>8}")
     for name, figures in rows.items():
         note(f"    {name:<32}{figures.bleu:8.2f}{figures.wer:8.2f}")
-    best = tuned.alone[tuned.best]
     if tuned.pays:
-        gain = tuned.validated.bleu - best.bleu
-        note(f"    {gain:+.2f} BLEU over {tuned.best}, cross-validated")
+        gain, over = tuned.gain, f"over {tuned.best}, cross-validated"
+        note(f"    {gain.value:+.2f} BLEU ({gain.low:+.2f} to {gain.high:+.2f}) {over}")
     else:
         note(
             f"warning: cross-validated, the combination is not better than {tuned.best}, which "
@@ -161,6 +163,7 @@ def _figures(tuned: Tuned) -> dict[str, Any]:
     return {
         "alone": {name: figures(scores) for name, scores in tuned.alone.items()},
         "cross-validated": figures(tuned.validated),
+        "gain": asdict(tuned.gain),
         "tuned": figures(tuned.fitted),
         "oracle": figures(tuned.oracle),
     }

@@ -8,7 +8,8 @@ Cross-validation estimates the quality on other text, and decides between small 
 (``SCHEDULES``): each fold of the dev set is translated with weights tuned on the other
 ``FOLDS`` − 1. One division of 1,000 sentences errs by about 0.2 BLEU, enough to reject a useful
 combination; therefore ``DIVISIONS`` are added up. Best means highest ``merit``
-(``smt.tuning.bleu``).
+(``smt.tuning.bleu``). How much the gain would differ on other sentences of the same kind is
+estimated by resampling those of the dev set (``evaluation.means``).
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import numpy as np
 
 from mtkit.combination.pool import Name, Pool
 from mtkit.combination.system import Weights
+from mtkit.evaluation.means import Interval, draws, interval
 from mtkit.smt.flat import Bool, Flat, Float64, Int32, Int64
-from mtkit.smt.tuning.bleu import ORDER, bleu, merit, statistics, wer
-from mtkit.smt.tuning.lists import Lists, best, best_total, corpus_merit, scores
+from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu, merit, statistics, wer
+from mtkit.smt.tuning.lists import Lists, best, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
 
 FOLDS, DIVISIONS = 5, 5
@@ -41,8 +43,9 @@ class Figures:
     merit: float
 
     @classmethod
-    def of(cls, total: Int64) -> Figures:
-        """Return the scores for summed statistics ``total`` (COLUMNS,)."""
+    def of(cls, chosen: Int64) -> Figures:
+        """Return the scores for the statistics of each sentence's choice, (S, COLUMNS)."""
+        total = chosen.sum(0)
         return cls(float(bleu(total)), float(wer(total)), float(merit(total)))
 
 
@@ -52,14 +55,11 @@ class Tuned:
 
     weights: Weights
     alone: dict[str, Figures]  # each system's own choice
+    best: str  # the system with the highest merit alone
     validated: Figures  # cross-validated
+    gain: Interval  # in BLEU over ``best``, cross-validated, with its 95 % interval
     fitted: Figures  # with ``weights``, on the data they were tuned on
     oracle: Figures  # of the candidates with the highest sentence BLEU
-
-    @property
-    def best(self) -> str:
-        """The system with the highest merit alone."""
-        return max(self.alone, key=lambda name: self.alone[name].merit)
 
     @property
     def pays(self) -> bool:
@@ -78,31 +78,47 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
     features = (lists.features[:, varies] / sigma[varies]).astype(np.float32)
     lists = lists._replace(features=np.ascontiguousarray(features))
     starts = [weights_of_system(system, names) * sigma[varies] for system in systems]
-    validated, schedule = max(
-        ((_cross_validated(lists, starts, s), s) for s in SCHEDULES), key=lambda v: v[0].merit
-    )
+    choices = [(_cross_validated(lists, starts, schedule), schedule) for schedule in SCHEDULES]
+    validated, schedule = max(choices, key=lambda choice: Figures.of(choice[0]).merit)
+    own = {system: _statistics(lists, first_of_system(pool, system)) for system in systems}
+    alone = {system: Figures.of(chosen) for system, chosen in own.items()}
+    best_alone = max(alone, key=lambda system: alone[system].merit)
     λ = optimum(lists, starts, schedule)
     weights: dict[str, dict[str, float]] = {}
     for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
         weights.setdefault(system, {})[feature] = weight
     return Tuned(
         weights,
-        {s: Figures.of(_row_total(lists, first_of_system(pool, s))) for s in systems},
-        validated,
-        Figures.of(_chosen_total(lists, λ)),
-        Figures.of(_row_total(lists, oracle(lists.begin, lists.statistics))),
+        alone,
+        best_alone,
+        Figures.of(validated),
+        _gain(validated, own[best_alone]),
+        Figures.of(_statistics(lists, _chosen(lists, λ))),
+        Figures.of(_statistics(lists, oracle(lists.begin, lists.statistics))),
     )
 
 
-def _cross_validated(lists: Lists, starts: Sequence[Float64], schedule: Schedule) -> Figures:
-    """Return cross-validated scores, added up over ``DIVISIONS`` divisions into ``FOLDS`` folds."""
-    total = np.zeros(lists.statistics.shape[1], np.int64)
+def _cross_validated(lists: Lists, starts: Sequence[Float64], schedule: Schedule) -> Int64:
+    """Return the statistics of each sentence's choice by weights of the other folds, (S, COLUMNS).
+
+    They are added up over ``DIVISIONS`` divisions into ``FOLDS`` folds.
+    """
+    S = len(lists.begin) - 1
+    chosen = np.zeros((S, COLUMNS), np.int64)
     for seed in range(1, DIVISIONS + 1):
-        fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
+        fold = np.random.default_rng(seed).permutation(S) % FOLDS
         for k in range(FOLDS):
             weights = optimum(select_sentences(lists, fold != k), starts, schedule)
-            total += _chosen_total(select_sentences(lists, fold == k), weights)
-    return Figures.of(total)
+            held_out = select_sentences(lists, fold == k)
+            chosen[fold == k] += _statistics(held_out, _chosen(held_out, weights))
+    return chosen
+
+
+def _gain(a: Int64, b: Int64) -> Interval:
+    """Return BLEU of choices ``a`` minus that of ``b``, (S, COLUMNS), over resampled sentences."""
+    resamples = [len(chosen) * draws(len(chosen)) @ chosen for chosen in (a, b)]
+    gains = [bleu(x) - bleu(y) for x, y in zip(*resamples, strict=True)]
+    return interval(bleu(a.sum(0)) - bleu(b.sum(0)), np.array(gains))
 
 
 def optimum(lists: Lists, starts: Sequence[Float64], schedule: Schedule) -> Float64:
@@ -160,13 +176,13 @@ def oracle(begin: Int64, statistics: Int32) -> Int64:
     return best(Lists(begin, no_features, statistics), log_p + brevity)
 
 
-def _row_total(lists: Lists, rows: Int64) -> Int64:
-    total: Int64 = lists.statistics[rows].sum(0, dtype=np.int64)
-    return total
+def _statistics(lists: Lists, rows: Int64) -> Int64:
+    """Return the statistics of ``rows``, int64 (S, COLUMNS): sums exceed int32."""
+    return lists.statistics[rows].astype(np.int64)
 
 
-def _chosen_total(lists: Lists, weights: Float64) -> Int64:
-    return best_total(lists, scores(lists.features, weights))
+def _chosen(lists: Lists, weights: Float64) -> Int64:
+    return best(lists, scores(lists.features, weights))
 
 
 def _deviations(lists: Lists) -> Float64:

@@ -34,7 +34,7 @@ def test_combine_takes_the_newest_of_each_kind_and_reports_dev_scores(
     parts = json.loads((where / "models/combined/parts.json").read_text("utf-8"))
     assert [part["paths"] for part in parts] == [["../smt"], ["../nmt"]]
     figures = json.loads((where / "models/combined/manifest.json").read_text("utf-8"))["figures"]
-    assert set(figures["dev"]) == {"alone", "cross-validated", "tuned", "oracle"}
+    assert set(figures["dev"]) == {"alone", "cross-validated", "gain", "tuned", "oracle"}
     again = mtkit("combine", "-q", "--dev", "test.en", "test.de", cwd=where)  # the same systems
     assert again.returncode == 0
 

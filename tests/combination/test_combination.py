@@ -153,7 +153,10 @@ def test_tuning_finds_the_useful_feature() -> None:
     assert tuned.fitted.bleu == tuned.oracle.bleu == pytest.approx(100)
     assert tuned.validated.bleu > 99
     assert tuned.pays
-    assert max(of.bleu for of in tuned.alone.values()) < 80
+    alone = max(of.bleu for of in tuned.alone.values())
+    assert alone < 80
+    assert tuned.gain.value == pytest.approx(tuned.validated.bleu - alone)
+    assert 0 < tuned.gain.low < tuned.gain.value < tuned.gain.high
 
 
 def test_a_useless_part_does_not_pay() -> None:
