@@ -1,7 +1,7 @@
-"""The command line: one thin function a command, one file each.
+"""The command line: one thin function per command, each in its own file.
 
-A command parses and prints; a plain function elsewhere does the work. Whatever is heavy (torch,
-numba, sacrebleu) is imported inside the functions, so that ``--help`` answers at once.
+A command parses its options and prints results; a function of the library does the work. Slow
+imports (torch, numba, sacrebleu) are inside the functions, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ app = typer.Typer(
 def _add(
     heading: str, name: str, command: Callable[..., None], *examples: str, **settings: bool
 ) -> None:
-    """A command under a heading of the help, with examples; settings: of click's context."""
+    """Add a command under a heading of the help, with examples; settings: for click's context."""
     app.command(
         name,
         cls=Command,
@@ -132,10 +132,10 @@ def _main(
 
 
 def complete(arguments: Sequence[str]) -> list[str]:
-    """Let one file stand alone where typer expects a file of each language.
+    """Repeat the name of a bilingual file where Typer expects a file of each language.
 
-    After --train, --dev or --test a name stands for both where nothing or an option follows, or,
-    if it is that of a bilingual format, what is no file, such as a model:
+    A name after --train, --dev or --test stands for both files if it is the last word or an option
+    follows. A name with the extension of a bilingual format also does if the next word is no file:
 
     >>> complete(["train-smt", "--train", "text.tmx", "--dev", "a.en", "a.de"])
     ['train-smt', '--train', 'text.tmx', 'text.tmx', '--dev', 'a.en', 'a.de']
@@ -153,7 +153,7 @@ def complete(arguments: Sequence[str]) -> list[str]:
 
 
 def _is_alone(name: str, following: Sequence[str]) -> bool:
-    """See ``complete``."""
+    """Return whether ``name`` stands for both files; see ``complete``."""
     from mtkit.text.formats.names import format_of
 
     if not following or following[0].startswith("-"):

@@ -76,13 +76,13 @@ def align(
     from mtkit.text.corpus import refuse_exchanged
 
     cores = options.set_up(quiet, threads)
-    check_kept(out, model, force)  # before anything is read
+    check_kept(out, model, force)  # before the text is read
     if stdin:
         text, words = _from_stdin(train, corpus, pair), WordTokenizer(tokenizer, lowercase)
     else:
         text, words = options.training_text(
             corpus, pair, train, None, None, tokenizer, lowercase, file_format,
-            unnamed=(UND, UND),  # words are aligned alike in all languages
+            unnamed=(UND, UND),  # alignment does not depend on the language
         )  # fmt: skip
     if model is not None:
         manifest = Manifest.read(model)
@@ -96,7 +96,7 @@ def align(
     if by_hand:
         rates = aer([set(sentence) for sentence in links.by_sentence()[: len(by_hand)]], by_hand)
         quality = "AER {:.4f}  precision {:.4f}  recall {:.4f}".format(*rates)
-        print(quality, file=sys.stderr)  # asked for, so that --quiet does not silence it
+        print(quality, file=sys.stderr)  # the user asked for it: --quiet does not suppress it
     sys.stdout.write("".join(f"{line}\n" for line in links.pharaoh(probabilities)))
 
 

@@ -119,7 +119,7 @@ def compare(
 
 
 def _sizes(curve: str) -> list[int]:
-    """``--curve`` as numbers, in order."""
+    """Return the sizes of ``--curve`` as sorted numbers."""
     numbers = curve.replace(" ", "").split(",")
     if not all(n.isdecimal() and len(n) < 12 and int(n) for n in numbers) or len(set(numbers)) < 2:
         raise InputError(f"--curve {curve}: expected numbers of pairs, as in --curve 1000,2000")

@@ -1,6 +1,6 @@
-"""What a shell proposes for a word that is being typed: models, presets, corpora and the like.
+"""Shell completion: the models, presets and corpora that a shell proposes for a word.
 
-Typer asks these functions; where they know nothing, the shell proposes files.
+Typer calls these functions. If they return nothing, the shell proposes files.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 
 def models(incomplete: str) -> list[str]:
-    """The model directories under ``models/``, also behind NAME= and DIR+."""
+    """Return the model directories under ``models/``, also after NAME= and DIR+."""
     from mtkit.manifest import MANIFEST
     from mtkit.models import MODELS
 
@@ -21,14 +21,14 @@ def models(incomplete: str) -> list[str]:
 
 
 def corpora(incomplete: str) -> list[str]:
-    """The names of public corpora."""
+    """Return the names of public corpora."""
     from mtkit.text.catalog import read_catalog
 
     return _beginning(incomplete, read_catalog())
 
 
 def corpora_here(incomplete: str) -> list[str]:
-    """The names of corpora that ``--corpus`` finds."""
+    """Return the names of corpora that ``--corpus`` finds."""
     from mtkit.text.catalog import corpora_directory, fetched
 
     embedded = {path.parent.name for path in corpora_directory().glob("*/train.*")}
@@ -36,7 +36,7 @@ def corpora_here(incomplete: str) -> list[str]:
 
 
 def among(*words: str) -> Callable[[str], list[str]]:
-    """A function that proposes those of ``words`` that begin so."""
+    """Return a function that proposes those of ``words`` that begin with the typed text."""
 
     def propose(incomplete: str) -> list[str]:
         return _beginning(incomplete, words)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mtkit.text.catalog import Entry
 
 MB = 1_000_000
-WIDE = 76  # columns of a terminal that has room for licences
+WIDE = 76  # columns from which the table has licences
 
 
 def list_corpora(
@@ -89,7 +89,7 @@ def get_corpus(
 
 
 def _fetch(entry: Entry, place: str | None) -> Path:
-    """Fetch it, with a bar on a terminal."""
+    """Fetch a corpus, with a progress bar on a terminal; return its directory."""
     from mtkit.text.fetch import fetch
 
     with progress() as bar:
@@ -103,7 +103,7 @@ def _fetch(entry: Entry, place: str | None) -> Path:
 
 
 def _describe(entry: Entry) -> None:
-    """What it is, on what terms, how much room it needs."""
+    """Print what a corpus is, its licence, and the disk space that it needs."""
     from mtkit.text.fetch import space_needed
 
     download, peak = _size(entry.download), _size(space_needed(entry))
@@ -122,7 +122,7 @@ def _describe(entry: Entry) -> None:
 
 
 def _found(directory: Path) -> str:
-    """Where a corpus lies, how large it is and how it is used."""
+    """Return a line with the directory of a corpus, its size, and the option that uses it."""
     from mtkit.text.catalog import Provenance
 
     origin = Provenance.read(directory)
@@ -141,7 +141,7 @@ def _size(size: int) -> str:
 
 
 def _table(entries: list[Entry], here: dict[str, Path], width: int) -> Table:
-    """Of a narrow terminal without licences, which ``mtkit corpus get`` shows, too."""
+    """Return the table of corpora; a narrow one lacks licences (`corpus get` shows them)."""
     from rich import box
     from rich.table import Table
 
@@ -160,7 +160,7 @@ def _table(entries: list[Entry], here: dict[str, Path], width: int) -> Table:
 
 
 def _as_object(entry: Entry, here: dict[str, Path]) -> dict[str, object]:
-    """What ``--json`` prints of one corpus."""
+    """Return the object that ``--json`` prints for one corpus."""
     names = (
         "name", "title", "languages", "pairs", "download", "unpacked", "licence", "citation",
         "homepage", "verified", "note",

@@ -48,7 +48,7 @@ def check(
     from mtkit.storage.writing import named_file, replacing
 
     options.set_up(quiet, threads, html)
-    unnamed = clean is None  # the check is the same in all languages; names of files are not
+    unnamed = clean is None  # only the output files need the names of the languages
     languages, paths = name_files(files, corpus, pair, train, dev, test, unnamed)
     if clean is not None:
         check_out(clean, "", force, CLEANED, "cleaned corpus", "--clean")

@@ -23,7 +23,7 @@ SourceTarget = Annotated[
     ),
 ]
 USEFUL_FROM = 100  # pairs of a dev or test set
-DEFAULT_SIZE = 1000  # pairs of a dev or test set, but of a small corpus a twentieth
+DEFAULT_SIZE = 1000  # pairs of a dev or test set; of a small corpus, a twentieth
 DevSize = Annotated[
     int | None,
     Option(
@@ -115,7 +115,7 @@ def split(
 def _read(
     files: options.Files, languages: tuple[str, str] | None, file_format: str
 ) -> tuple[Bitext, Sequence[int] | None]:
-    """The text, and the lines where the pairs of a bilingual file begin; see ``Choice.numbers``."""
+    """Return the text, and the first line of each pair of a bilingual file (``Choice.numbers``)."""
     from mtkit.text.corpus import Bitext
     from mtkit.text.formats.choice import Choice
 

@@ -31,7 +31,7 @@ def stats(
     with busy("counting"):
         text, words = options.training_text(
             corpus, pair, train, dev, test, tokenizer, lowercase, file_format,
-            unnamed=ROLES,  # words are counted alike in all languages
+            unnamed=ROLES,  # counting words does not depend on the language
         )  # fmt: skip
         figures = statistics(text, words)
     findings = stats_report.findings(figures, text)

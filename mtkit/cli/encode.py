@@ -61,7 +61,7 @@ def encode(
         nearest = 3
     directory = model_or_newest(model, kind="nmt")
     system = load_neural(directory, "has an encoder")
-    pairs = training_pairs(directory) if nearest else []  # missing, it is missed before the work
+    pairs = training_pairs(directory) if nearest else []  # may fail: before the work
     system.limit_threads(cores)
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")
     if out is not None:
@@ -78,7 +78,7 @@ def _write(system: NmtSystem, lines: list[str], pool: str, out: Path) -> None:
 
     with busy(f"encoding {len(lines):,} lines"):
         vectors = encode_sentences(system, lines, pool)
-    with named_file(out) as file:  # numpy would add .npy to a name without it
+    with named_file(out) as file:  # given a name, numpy would add .npy
         np.save(file, vectors)
     note(f"{out}: {vectors.shape[0]:,} vectors of {vectors.shape[1]}")
 
@@ -86,7 +86,7 @@ def _write(system: NmtSystem, lines: list[str], pool: str, out: Path) -> None:
 def _print_nearest(
     system: NmtSystem, lines: list[str], known: list[TrainingPair], k: int, pool: str
 ) -> None:
-    """A row for each line and neighbour; a blank line has none."""
+    """Print a row for each line and neighbour; a blank line has no neighbours."""
     from mtkit.nmt.encode import nearest
 
     queries = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]

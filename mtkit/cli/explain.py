@@ -49,7 +49,7 @@ def explain(
 
 
 def _newest() -> list[Path]:
-    """The newest model of each kind, which are named."""
+    """Return the newest model of each kind, and print their names."""
     from mtkit.manifest import Manifest
     from mtkit.models import KINDS, all_models
 

@@ -69,9 +69,9 @@ def info(
 
 
 def _check(directory: Path, manifest: Manifest) -> None:
-    """Say what is wrong with the files, or that nothing is and the model loads.
+    """Print each file that is damaged, or that all are intact and the model loads.
 
-    Raises InputError where something is.
+    Raises InputError if one is damaged.
     """
     from mtkit.models import load_any
 
@@ -91,7 +91,7 @@ def _check(directory: Path, manifest: Manifest) -> None:
 
 
 def _short(value: Any) -> str:
-    """A value in one cell: logs as their length, numbers rounded."""
+    """Return a value as one line: a log as its length, numbers rounded."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return f"{len(value)} entries (--json shows them)"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""The options that several commands share, and what they resolve to."""
+"""Options that several commands share, and functions that evaluate them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Random seed.")]
 
 
 def _limit(threads: int) -> int:
-    """Before a command imports what computes: libraries ask once how many threads they may take."""
+    """Limit threads before a command imports numerical libraries: they read the limit once."""
     limit(threads)
     return threads
 
@@ -158,7 +158,7 @@ def training_text(
     test: Files | None, tokenizer: Kind, lowercase: bool, file_format: str | None = None,
     unnamed: tuple[str, str] | None = None,
 ) -> tuple[Corpus, WordTokenizer]:  # fmt: skip
-    """The corpus and the tokenizer that the shared options name; unnamed: see ``open_corpus``."""
+    """Return corpus and tokenizer of the shared options; unnamed: see ``open_corpus``."""
     from mtkit.text.corpus import open_corpus
 
     text = open_corpus(corpus, pair, train, dev, test, file_format or "", unnamed)
@@ -166,13 +166,14 @@ def training_text(
 
 
 def ask_before_loss(work: Callable[[bool], Result], force: bool) -> Result:
-    """``work(force)``. Where a model would be lost, the user is asked on a terminal, and after a
-    yes it is ``work(True)``. Raises WorkError after a no, LossError where there is no terminal.
+    """Return ``work(force)``; if a model would be lost, ask the user and return ``work(True)``.
+
+    Raises WorkError if the answer is no, LossError if there is no terminal to ask on.
     """
     try:
         return work(force)
     except LossError as error:
-        several = os.environ.get("WORLD_SIZE", "1") != "1"  # processes, which would all ask
+        several = os.environ.get("WORLD_SIZE", "1") != "1"  # several processes would all ask
         if several or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         question = f"{error.lost}; replace it? [y/N] "
@@ -183,9 +184,9 @@ def ask_before_loss(work: Callable[[bool], Result], force: bool) -> Result:
 
 
 def set_up(quiet: bool, threads: int = 0, *outputs: Path | None) -> int:
-    """Apply ``--quiet``; the number of threads ``--threads`` means.
+    """Apply ``--quiet``; return the number of threads that ``--threads`` stands for.
 
-    Raises InputError where a file of ``outputs`` could not be written, before any work for it.
+    Raises InputError if the directory of one of ``outputs`` does not exist: before the work.
     """
     for path in outputs:
         if path is not None and not path.parent.is_dir():
@@ -195,7 +196,7 @@ def set_up(quiet: bool, threads: int = 0, *outputs: Path | None) -> int:
 
 
 def check_inflected(inflected: bool, glossary: Path | None) -> None:
-    """Raise InputError for ``--inflected`` without a glossary."""
+    """Raise InputError if ``--inflected`` is given without a glossary."""
     if inflected and glossary is None:
         raise InputError("--inflected needs a glossary; name one with --glossary FILE")
 
@@ -203,7 +204,7 @@ def check_inflected(inflected: bool, glossary: Path | None) -> None:
 def model_or_newest(
     model: Path | None, how: str = "with --model DIR", kind: str | None = None
 ) -> Path:
-    """``model``, or else the newest model (of ``kind``), which stderr then names."""
+    """Return ``model``; if it is None, the newest model (of ``kind``), and print its name."""
     from mtkit.manifest import Manifest
     from mtkit.models import newest_model
 

@@ -1,4 +1,4 @@
-"""What a command that reports writes: one JSON object or tables on stdout, and perhaps a page."""
+"""Output of commands that report: JSON or tables on stdout, and a page if one is wanted."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def publish(
     html: Path | None, page: Callable[[], str], as_json: bool, data: Callable[[], Any],
     show: Callable[[Console], None], paged: bool = False,
 ) -> None:  # fmt: skip
-    """Write the page, if one is wanted, and either ``data`` as JSON or what ``show`` prints.
+    """Write the page to ``html``, if given, and print ``data`` as JSON or the tables of ``show``.
 
-    paged: by the user's pager, on a terminal.
-    Numbers that are not finite, which JSON has no word for, become null.
+    paged: on a terminal, show the tables in the user's pager. Infinite numbers and NaN, which JSON
+    does not have, become null.
     """
     from rich.console import Console
 
@@ -50,12 +50,12 @@ def publish(
 
 
 def _pager(console: Console) -> AbstractContextManager[object]:
-    os.environ.setdefault("LESS", "FRX")  # as git: with colours, and not for a single screen
+    os.environ.setdefault("LESS", "FRX")  # as git does: colours, and no pager for a single screen
     return console.pager(styles=True)
 
 
 def finite(value: Any) -> Any:
-    """The same data with null for every number that JSON cannot write."""
+    """Return the same data with None for infinite numbers and NaN."""
     if isinstance(value, dict):
         return {key: finite(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

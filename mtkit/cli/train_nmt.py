@@ -16,7 +16,7 @@ from mtkit.nmt import recipe
 
 
 def _of_preset(help: str, **limits: Any) -> Any:  # noqa: A002
-    """An option whose default is the preset's."""
+    """Return an option whose default comes from the preset."""
     return Option(help=help, show_default="preset", **limits)
 
 
@@ -68,7 +68,7 @@ From = Annotated[
 ]
 
 
-# What a number of updates stands for, how the machine is used, and what concerns one call alone.
+# Options that the number of updates replaces, that depend on the machine or concern only this call.
 REPLACED = {"preset", "minutes", "epochs", "updates", "seed", "seeds", "precision", "threads"}
 REPLACED |= {"resume", "force", "quiet", "out"}
 
@@ -90,7 +90,7 @@ def train_nmt(
     from mtkit.models import check_named
 
     cores = options.set_up(quiet, threads)
-    check_named(out, force or (resume and seeds > 1), seeds)  # before anything is read
+    check_named(out, force or (resume and seeds > 1), seeds)  # before the text is read
     if start and (cell or attention):
         raise InputError(
             "--from keeps the architecture of the model; remove --cell and --attention"
@@ -116,8 +116,9 @@ def train_nmt(
 
 
 def _repeat(context: Context, directory: Path, threads: int) -> str:
-    """The command that trains the model in ``directory`` again, on any machine: what was given, but
-    for what a number of updates and a preset replace, and how the machine was used.
+    """Return the command that trains the model in ``directory`` again, on any machine.
+
+    It has the options of this call, except ``REPLACED``, and the settings that these led to.
     """
     from mtkit.manifest import Manifest
 
@@ -126,11 +127,11 @@ def _repeat(context: Context, directory: Path, threads: int) -> str:
         name, value = str(option.name), context.params.get(str(option.name))
         source = context.get_parameter_source(name)
         if source and source.name == "COMMANDLINE" and name not in REPLACED:
-            files = dict.fromkeys(value) if isinstance(value, tuple) else ()  # one stands alone
+            files = dict.fromkeys(value) if isinstance(value, tuple) else ()  # one bilingual file
             values = files or (() if value is True else (value,))
             words += [option.opts[0], *map(str, values)]
     config = Manifest.read(directory).config
     for name in ("preset", "updates", "seed", "precision"):
         words += [f"--{name}", str(config[name])]
     words += ["--threads", str(threads), "--out", str(directory)]
-    return shlex.join([*words, "--force"])  # it replaces the model by itself
+    return shlex.join([*words, "--force"])  # the same model replaces itself

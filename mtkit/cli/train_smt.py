@@ -13,7 +13,7 @@ import mtkit.cli.options as options
 from mtkit.console import note
 from mtkit.errors import InputError
 
-LEAST_MEMORY = 500 << 20  # below it, there is room for nothing but Python and its libraries
+LEAST_MEMORY = 500 << 20  # Python and its libraries need almost as much
 Aligners = Annotated[
     str,
     Option(
@@ -98,7 +98,7 @@ def train_smt(
     from mtkit.smt.train import TrainConfig
 
     cores = options.set_up(quiet, threads)
-    check_named(out, force)  # before anything is read
+    check_named(out, force)  # before the text is read
     tuner = tune or ("none" if weights else "mira")
     thresholds = _thresholds(prune, order)
     size = _bytes(memory)
@@ -117,7 +117,7 @@ def train_smt(
 
 
 def _bytes(memory: str | None) -> int:
-    """``--memory`` in bytes; 0 for none."""
+    """Return ``--memory`` in bytes, 0 if it is not given. Raises InputError if it is too small."""
     if memory is None:
         return 0
     match = re.fullmatch(r"(\d{1,9})([MG])i?B?", memory, re.IGNORECASE)
@@ -128,7 +128,7 @@ def _bytes(memory: str | None) -> int:
 
 
 def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:
-    """``--prune`` as numbers, in one string or in several."""
+    """Return the numbers of ``--prune``, given in one string or in several."""
     from mtkit.smt.language_model.estimate import pruning_thresholds
 
     numbers = " ".join(prune or ())

@@ -138,7 +138,7 @@ def translate(
 def _check(
     more: Sequence[str], file: Path | None, out: Path | None, every: bool, resume: bool
 ) -> None:
-    """Raise InputError where files or options do not go together."""
+    """Raise InputError if files and options contradict each other."""
     if more:
         name = shlex.quote(more[0])
         raise InputError(f"expected one file; translate {name} with a separate command")
@@ -160,7 +160,7 @@ def _check(
 
 
 def _check_cluster(file: Path | None, out: Path | None, glossary: Path | None, other: bool) -> None:
-    """Raise InputError where others cannot translate; other: options that they don't know."""
+    """Raise InputError if workers cannot translate; other: options are given that they lack."""
     if out is None or other or (file and _document_kind(file)):
         raise InputError(
             "--cluster needs plain text and an output file: name it with --out FILE, and remove "
@@ -172,14 +172,14 @@ def _check_cluster(file: Path | None, out: Path | None, glossary: Path | None, o
 
 
 def _document_kind(file: Path) -> str:
-    """What a document is, nothing for plain text."""
+    """Return the kind of a document, "" for plain text."""
     from mtkit.documents.fill import kind_of
 
     return kind_of(file)
 
 
 def _file_lines(file: Path) -> Lines:
-    """The lines of a file."""
+    """Return the lines of a file. Raises InputError if it is not plain text."""
     from mtkit.text.formats.names import format_of
     from mtkit.text.lines import Lines, iterate_lines, read_lines
 
@@ -198,7 +198,7 @@ def _file_lines(file: Path) -> Lines:
 
 
 def _no_plain_text(lines: Sequence[str]) -> str:
-    """What lines are that belong into a file whose name says so; "" for plain text."""
+    """Return why ``lines`` are not plain text but a document under a wrong name; "" if they are."""
     if lines and lines[0].lstrip("\ufeff \t").startswith(("<?xml", "<xliff", "<tmx")):
         return (
             "line 1: this is XML; to translate XLIFF, name a file whose name ends in .xlf or "
@@ -211,12 +211,12 @@ def _no_plain_text(lines: Sequence[str]) -> str:
 
 
 def _marks(text: Lines, request: Request, stream: bool, lists: Sequence[str]) -> dict[str, str]:
-    """Digests of what decides the translation, by its name."""
+    """Return the digest of everything that the translation depends on, by name."""
     from mtkit.combination.parts import state_of
     from mtkit.storage.digests import digest_of, digest_of_code
 
     files = [request.glossary, *(Path(option.partition("=")[2]) for option in lists)]
-    regular = [file for file in files if file and file.is_file()]  # a pipe can be read but once
+    regular = [file for file in files if file and file.is_file()]  # a pipe can be read only once
     contents = [digest_of(file.read_bytes()) for file in regular]
     options = [request.n_best, request.as_json, stream, request.inflected, *lists, BATCH]
     return {
@@ -230,9 +230,9 @@ def _marks(text: Lines, request: Request, stream: bool, lists: Sequence[str]) ->
 
 @contextmanager
 def _output(out: Path | None, marks: dict[str, str], resume: bool = False) -> Iterator[Growing]:
-    """Stdout, or a file that takes its name when everything is written; packed, if it ends so.
+    """Yield stdout, or a file that gets its name when it is complete; packed if its name says so.
 
-    With ``marks`` of what decides it, an interrupted one can go on.
+    marks: digests of what the output depends on; with them, an interrupted output can be resumed.
     """
     from mtkit.storage.growing import Growing, growing
     from mtkit.storage.packing import packing
@@ -258,7 +258,7 @@ def _answers(
     cluster: str, system: System, wanted: Glossary | None, request: Request,
     batches: Iterator[list[str]], output: Growing, marks: dict[str, str],
 ) -> Iterator[Iterator[Answer]]:  # fmt: skip
-    """What is to be written, by this process or by those at ``cluster``."""
+    """Yield the answers, computed by this process or by the workers at ``cluster``."""
     from mtkit.answers import by_stages, by_this_process
 
     begin = output.done.lines
@@ -268,7 +268,7 @@ def _answers(
     from mtkit.cluster import connected
     from mtkit.storage.stages import Stages
 
-    assert output.done_file, "the file is none that can be resumed"
+    assert output.done_file, "workers need an output that can be resumed"
     request = request._replace(
         models=tuple(model.resolve() for model in request.models),
         glossary=request.glossary and request.glossary.resolve(),
@@ -288,7 +288,7 @@ def _fill(
     from mtkit.text.glossary import Compliance
 
     manifest = Manifest.read(models[0])
-    document = open_document(file, manifest.languages, every)  # what is wrong with it comes first
+    document = open_document(file, manifest.languages, every)  # fails before the models load
     system, terms = open_system(Request(tuple(models), *glossary))
     system.limit_threads(cores)
     compliance = Compliance()
@@ -314,7 +314,7 @@ def _fill(
 
 
 def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:
-    """Let a combination know what other systems say of ``lines``."""
+    """Give a combination the n-best lists of other systems for ``lines``."""
     from mtkit.combination.system import Combination
 
     if not isinstance(system, Combination):
@@ -327,7 +327,7 @@ def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:
 
 
 def _read() -> Lines:
-    """All lines of stdin; held only where they come through a pipe."""
+    """Return all lines of stdin; only those from a pipe are kept in memory."""
     from mtkit.text.lines import Lines, decode_lines, stream_lines
 
     stdin = sys.stdin.buffer
@@ -346,10 +346,10 @@ def _read() -> Lines:
 
 
 def _batches(text: Lines | None, size: int, begin: int) -> Iterator[list[str]]:
-    """So many lines at a time, after those before ``begin``; without a text stdin's, as they come.
+    """Yield batches of ``size`` lines from line ``begin`` on; without a text, each line of stdin.
 
-    A network's numbers depend in their last bits on what it reads beside a line: so the borders of
-    batches must be the same after an interruption.
+    The last bits of a network's numbers depend on the other lines of the batch. So an interrupted
+    translation is resumed with the same batches.
     """
     from mtkit.text.lines import stream_lines
 
@@ -362,14 +362,14 @@ def _batches(text: Lines | None, size: int, begin: int) -> Iterator[list[str]]:
 
 
 def _write(answers: Iterable[Answer], total: int, output: Growing) -> Compliance:
-    """Write answer after answer; how often the glossary was followed."""
+    """Write the answers; return how often the glossary was followed."""
     from mtkit.answers import compliance_of
 
     number = begin = output.done.lines
     if 0 < begin < total:
         note(f"resumed at line {begin + 1:,} of {total:,}")
     start, compliance = time.perf_counter(), compliance_of(output.done.more)
-    # No bar where the translations themselves go to the terminal.
+    # No progress bar if the translations themselves go to the terminal.
     with progress(shown=total > 0 and not sys.stdout.isatty()) as bar:
         task = bar.add_task("translating", total=total, status="")
         for answer in answers:

@@ -1,6 +1,6 @@
-"""How commands are listed and explained, and how wrong calls are reported: in one line.
+"""Help texts in plain text, with sections and examples; errors of the call in one line.
 
-What Typer has of this is for its own colours; mtkit's help is plain text.
+Typer's own help is made for colours and boxes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from mtkit.errors import InputError, nearest
 
-UsageError: Any = BadParameter.__base__  # of all wrong calls; Typer does not export it by name
+UsageError: Any = BadParameter.__base__  # of all wrong calls; Typer does not export it
 # The section of an option's help, by the name of its parameter; all others are "Options".
 SECTIONS = {
     name: section
@@ -36,38 +36,38 @@ SECTIONS = {
     for name in names.split()
 }
 HEADINGS = ("Train", "Translate", "Compare", "Look inside", "Corpora", "Models")
-# What Typer says of a value, and what a person should read.
+# Phrases of Typer about wrong values, and plain ones.
 PLAIN = {
     "Value error, ": "",
     "Input should be ": "it must be ",
     ", unable to parse string as an integer": "",
     ", unable to parse string as a number": "",
 }
-HYPHEN = "\ue000"  # stands for one within a word while lines are broken, which breaks at no other
-FIRST = ("Arguments", "Text")  # sections, which the others follow in the order of ``SECTIONS``
+HYPHEN = "\ue000"  # in place of a hyphen within a word while lines are broken
+FIRST = ("Arguments", "Text")  # the other sections follow in the order of ``SECTIONS``
 ORDER = (*FIRST, "Options", *dict.fromkeys(name for name in SECTIONS.values() if name not in FIRST))
 
 
 class Command(TyperCommand):
-    """A command whose options stand in sections, and whose epilog is examples, a line each."""
+    """A command whose help has sections of options, and examples: one per line of the epilog."""
 
     def get_help(self, ctx: Any) -> str:
-        """The help, in which no line ends within a word: grow-diag-final-and is typed as it is."""
+        """Return the help; no line ends within a word, such as grow-diag-final-and."""
         return str(super().get_help(ctx)).replace(HYPHEN, "-")
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the command does."""
+        """Write the description of the command."""
         formatter.write_paragraph()
         with formatter.indentation():
             formatter.write_text(_whole(inspect.cleandoc(self.help or "")))
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments, those that may be left out in brackets."""
+        """Write the usage line, with optional arguments in brackets."""
         arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
         _write_usage(formatter, ctx.command_path, [*map(_argument, arguments), "[OPTIONS]"])
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the sections in ``ORDER``."""
+        """Write the options by section, in ``ORDER``."""
         sections: dict[str, list[tuple[str, str]]] = {name: [] for name in ORDER}
         for parameter in self.get_params(ctx):
             if record := parameter.get_help_record(ctx):
@@ -80,30 +80,30 @@ class Command(TyperCommand):
                     formatter.write_dl(records, col_max=formatter.width // 4 + 2)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples as they are."""
+        """Write the examples without breaking their lines."""
         _write_examples(self.epilog, formatter)
 
 
 class Group(TyperGroup):
-    """Commands under the headings of their ``rich_help_panel``; a wrong call is one line."""
+    """Commands listed by ``rich_help_panel``; a wrong call is reported in one line."""
 
     def get_help(self, ctx: Any) -> str:
-        """The help, in which no line ends within a word."""
+        """Return the help; no line ends within a word."""
         return str(super().get_help(ctx)).replace(HYPHEN, "-")
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
-        """Write that a command follows."""
+        """Write the usage line, with a place for the command."""
         _write_usage(formatter, ctx.command_path, ["COMMAND", "…"])
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, which are what is looked for, and then the options."""
+        """Write the commands, and then the options."""
         self.format_commands(ctx, formatter)
         records = [p.get_help_record(ctx) for p in self.get_params(ctx)]
         with formatter.section("Options"):
             formatter.write_dl([record for record in records if record])
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write a section for each heading."""
+        """Write the commands, a section for each heading."""
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
         longest = max(map(len, self.commands))
         for name, command in self.commands.items():
@@ -116,22 +116,22 @@ class Group(TyperGroup):
                     formatter.write_dl(rows)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples as they are."""
+        """Write the examples without breaking their lines."""
         _write_examples(self.epilog, formatter)
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
-        """Parse the call as far as the command's name. Raises InputError for a wrong one."""
+        """Parse the call up to the command's name. Raises InputError if that is wrong."""
         with _in_one_line():
             return super().make_context(*args, **settings)
 
     def invoke(self, ctx: Any) -> Any:
-        """Parse the rest, and run it. Raises InputError for a wrong call."""
+        """Parse the rest and run the command. Raises InputError if the call is wrong."""
         with _in_one_line():
             return super().invoke(ctx)
 
 
 def _argument(parameter: Any) -> str:
-    """An argument as the usage shows it."""
+    """Return an argument as the usage line shows it."""
     name = parameter.metavar or parameter.name.upper()
     several = " …" if parameter.nargs == -1 and " " not in name else ""
     return f"{name}{several}" if parameter.required else f"[{name}{several}]"
@@ -149,7 +149,7 @@ def _write_examples(examples: str | None, formatter: Any) -> None:
 
 
 def _plain(name: str, text: str) -> tuple[str, str]:
-    """A name without Python's types, N for a number; help without the range, which an error tells.
+    """Return an option with N for a number and no other type, and its help without the range.
 
     >>> _plain("--seeds <int range>", "Samples.  [default: 3; 1<=x<=100]")
     ('--seeds N', 'Samples.  [default: 3]')
@@ -164,7 +164,7 @@ def _plain(name: str, text: str) -> tuple[str, str]:
 
 
 def _whole(text: str) -> str:
-    """Text whose hyphenated words stay in one line."""
+    """Return ``text`` with hyphens replaced, so that no line is broken at them."""
     return re.sub(r"(?<=\w)-(?=\w)", HYPHEN, text)
 
 
@@ -173,7 +173,7 @@ def _in_one_line() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # it is the help
+        if type(error).__name__ == "NoArgsIsHelpError":  # this prints the help
             raise
         message, command = _message(error), error.ctx.command_path if error.ctx else "mtkit"
         hint = f" See {command} -h" if message.endswith("?") else f"; see {command} -h"

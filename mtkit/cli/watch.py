@@ -25,7 +25,7 @@ def watch(
     options.set_up(quiet, 0, html)
     text, tokens = options.training_text(
         corpus, pair, train, None, None, tokenizer, lowercase, file_format,
-        unnamed=ROLES,  # words are learnt alike in all languages
+        unnamed=ROLES,  # EM does not depend on the language
     )  # fmt: skip
     history = run(*text.train.tokens(tokens), word)
     report = findings(word, history)
