@@ -10,6 +10,10 @@ Cross-validation estimates the quality on other text, and decides between small 
 combination; therefore ``DIVISIONS`` are added up. Best means highest ``merit``
 (``smt.tuning.bleu``). How much the gain would differ on other sentences of the same kind is
 estimated by resampling those of the dev set (``evaluation.means``).
+
+Dev sets often have longer references than other text. Tuning would lengthen the output to match
+them, which no cross-validation within the dev set reveals. So tuning counts the references as no
+longer than the best system's output (``without_length_gain``); the figures count them as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import numpy as np
 from mtkit.combination.pool import Name, Pool
 from mtkit.combination.system import Weights
 from mtkit.evaluation.means import Interval, draws, interval
-from mtkit.smt.flat import Bool, Flat, Float64, Int32, Int64
+from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int32, Int64
 from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu, merit, statistics, wer
 from mtkit.smt.tuning.lists import Lists, best, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
@@ -43,9 +47,9 @@ class Figures:
     merit: float
 
     @classmethod
-    def of(cls, chosen: Int64) -> Figures:
-        """Return the scores for the statistics of each sentence's choice, (S, COLUMNS)."""
-        total = chosen.sum(0)
+    def of(cls, chosen: Int32) -> Figures:
+        """Return the scores for the statistics of all choices, (…, COLUMNS)."""
+        total = chosen.reshape(-1, COLUMNS).sum(0, dtype=np.int64)
         return cls(float(bleu(total)), float(wer(total)), float(merit(total)))
 
 
@@ -69,20 +73,20 @@ class Tuned:
 
 def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]) -> Tuned:
     """Tune weights on a dev set. systems: parts with n-best lists. references: word tokens."""
+    true = counts(pool, references)
+    own = {system: first_of_system(pool, system) for system in systems}
+    alone = {system: Figures.of(true[rows]) for system, rows in own.items()}
+    best_alone = max(alone, key=lambda system: alone[system].merit)
     names = list(pool.columns)
     features = pool.matrix(names).astype(np.float32)
-    lists = Lists(pool.begin, features, counts(pool, references))
-    sigma = _deviations(lists)
+    sigma = _deviations(features, pool.begin)
     varies = sigma > 1e-6
     names = [name for name, varying in zip(names, varies, strict=True) if varying]
-    features = (lists.features[:, varies] / sigma[varies]).astype(np.float32)
-    lists = lists._replace(features=np.ascontiguousarray(features))
+    features = np.ascontiguousarray((features[:, varies] / sigma[varies]).astype(np.float32))
+    lists = Lists(pool.begin, features, without_length_gain(true, pool.begin, own[best_alone]))
     starts = [weights_of_system(system, names) * sigma[varies] for system in systems]
     choices = [(_cross_validated(lists, starts, schedule), schedule) for schedule in SCHEDULES]
-    validated, schedule = max(choices, key=lambda choice: Figures.of(choice[0]).merit)
-    own = {system: _statistics(lists, first_of_system(pool, system)) for system in systems}
-    alone = {system: Figures.of(chosen) for system, chosen in own.items()}
-    best_alone = max(alone, key=lambda system: alone[system].merit)
+    rows, schedule = max(choices, key=lambda choice: Figures.of(lists.statistics[choice[0]]).merit)
     λ = optimum(lists, starts, schedule)
     weights: dict[str, dict[str, float]] = {}
     for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
@@ -91,27 +95,36 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
         weights,
         alone,
         best_alone,
-        Figures.of(validated),
-        _gain(validated, own[best_alone]),
-        Figures.of(_statistics(lists, _chosen(lists, λ))),
-        Figures.of(_statistics(lists, oracle(lists.begin, lists.statistics))),
+        Figures.of(true[rows]),
+        _gain(true[rows].sum(0), true[own[best_alone]].astype(np.int64)),
+        Figures.of(true[best(lists, scores(features, λ))]),
+        Figures.of(true[oracle(pool.begin, true)]),
     )
 
 
-def _cross_validated(lists: Lists, starts: Sequence[Float64], schedule: Schedule) -> Int64:
-    """Return the statistics of each sentence's choice by weights of the other folds, (S, COLUMNS).
+def without_length_gain(statistics: Int32, begin: Int64, rows: Int64) -> Int32:
+    """Return the statistics with references shortened to the total length of the output ``rows``.
 
-    They are added up over ``DIVISIONS`` divisions into ``FOLDS`` folds.
+    rows: a candidate of each sentence, (S,). References that are shorter in total stay as they are.
     """
+    r = statistics[begin[:-1], 2 * ORDER]
+    share = min(1.0, statistics[rows, ORDER].sum() / max(1, r.sum()))
+    shortened = np.diff(np.rint(share * np.cumsum(r)).astype(np.int32), prepend=np.int32(0))
+    neutral = statistics.copy()
+    neutral[:, 2 * ORDER] = np.repeat(shortened, np.diff(begin))
+    return neutral
+
+
+def _cross_validated(lists: Lists, starts: Sequence[Float64], schedule: Schedule) -> Int64:
+    """Return the candidates chosen by weights of the other folds, as rows (DIVISIONS, S)."""
     S = len(lists.begin) - 1
-    chosen = np.zeros((S, COLUMNS), np.int64)
-    for seed in range(1, DIVISIONS + 1):
-        fold = np.random.default_rng(seed).permutation(S) % FOLDS
+    rows = np.zeros((DIVISIONS, S), np.int64)
+    for division in range(DIVISIONS):
+        fold = np.random.default_rng(division + 1).permutation(S) % FOLDS
         for k in range(FOLDS):
             weights = optimum(select_sentences(lists, fold != k), starts, schedule)
-            held_out = select_sentences(lists, fold == k)
-            chosen[fold == k] += _statistics(held_out, _chosen(held_out, weights))
-    return chosen
+            rows[division, fold == k] = best(lists, scores(lists.features, weights))[fold == k]
+    return rows
 
 
 def _gain(a: Int64, b: Int64) -> Interval:
@@ -176,18 +189,9 @@ def oracle(begin: Int64, statistics: Int32) -> Int64:
     return best(Lists(begin, no_features, statistics), log_p + brevity)
 
 
-def _statistics(lists: Lists, rows: Int64) -> Int64:
-    """Return the statistics of ``rows``, int64 (S, COLUMNS): sums exceed int32."""
-    return lists.statistics[rows].astype(np.int64)
-
-
-def _chosen(lists: Lists, weights: Float64) -> Int64:
-    return best(lists, scores(lists.features, weights))
-
-
-def _deviations(lists: Lists) -> Float64:
-    """Return σ, each feature's standard deviation within sentences, (F,)."""
-    features, sizes = lists.features.astype(float), np.diff(lists.begin)
-    means = np.add.reduceat(features, lists.begin[:-1]) / sizes[:, None]
+def _deviations(features: Float32, begin: Int64) -> Float64:
+    """Return σ, the standard deviation of each column (n, F) of features within sentences, (F,)."""
+    features, sizes = features.astype(float), np.diff(begin)
+    means = np.add.reduceat(features, begin[:-1]) / sizes[:, None]
     deviations: Float64 = np.sqrt(((features - np.repeat(means, sizes, axis=0)) ** 2).mean(0))
     return deviations

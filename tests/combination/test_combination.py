@@ -15,10 +15,11 @@ from mtkit.combination.combine import combine
 from mtkit.combination.parts import PARTS, size, with_parts
 from mtkit.combination.pool import Pool
 from mtkit.combination.system import WEIGHTS, Combination
-from mtkit.combination.tune import tune
+from mtkit.combination.tune import tune, without_length_gain
 from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, model_size
+from mtkit.smt.tuning.bleu import COLUMNS, ORDER
 from mtkit.system import Hypothesis
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.glossary import Glossary
@@ -172,6 +173,34 @@ def test_a_useless_part_does_not_pay() -> None:
     assert tuned.alone["p"].bleu == pytest.approx(100)
     assert (tuned.best, tuned.pays) == ("p", False)
     assert tuned.fitted.bleu == pytest.approx(100)  # never below the best part
+
+
+def test_references_count_as_no_longer_than_the_output() -> None:
+    begin, rows = np.array([0, 2, 4, 6]), np.array([0, 2, 5])
+    statistics = np.zeros((6, COLUMNS), np.int32)
+    statistics[:, ORDER] = [9, 5, 8, 8, 1, 7]  # output of 9 + 8 + 7 = 24 words
+    for references, expected in (([10, 10, 10], [8, 8, 8]), ([2, 3, 19], [2, 3, 19])):
+        statistics[:, 2 * ORDER] = np.repeat(references, 2)
+        neutral = without_length_gain(statistics, begin, rows)
+        assert neutral[:, 2 * ORDER].tolist() == np.repeat(expected, 2).tolist()
+        assert (neutral[:, : 2 * ORDER] == statistics[:, : 2 * ORDER]).all()
+
+
+def test_tuning_does_not_lengthen_the_output_to_long_references() -> None:
+    rng, S = np.random.default_rng(5), 200
+    references, texts = [], []
+    for _ in range(S):
+        words = [f"w{k}" for k in rng.integers(0, 50, 24)]
+        references.append(words)  # two words longer than the systems' output
+        texts += [" ".join(words[:22]), " ".join([*words[:22], words[23]])]
+    columns = {
+        ("p", "model"): [1.0, 0.0] * S,
+        ("q", "model"): [1.0, 0.0] * S,
+        ("all", "words"): [22.0, 23.0] * S,
+    }
+    tuned = tune(pool_of(columns, texts, 2), ["p", "q"], references)
+    assert tuned.alone["p"].bleu == pytest.approx(100 * np.exp(1 - 24 / 22))  # true references
+    assert tuned.fitted.bleu == tuned.alone["p"].bleu
 
 
 # --- on disk
