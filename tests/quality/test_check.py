@@ -252,6 +252,27 @@ def test_unrelated_sides_are_one_finding(tmp_path: Path) -> None:
     ]
 
 
+def test_the_summary_says_what_cleaning_drops(tmp_path: Path) -> None:
+    source, target = (side[:50] for side in everyday())
+    source[3], target[4] = source[3] + " &amp;", ""
+    source[9], target[9] = source[8].upper(), target[8]
+    uneven = small(tmp_path, ["The house", "The dog"], ["Das Haus"], "u")
+    report = check(read_sides({"train": small(tmp_path, source, target), "dev": uneven}))
+    *_, train, dev = verdict(report)
+    assert train == (
+        "train: 2 of 50 lines damaged (4.0 %). --clean DIR drops 1 line (no text on a side) and "
+        "keeps 49. Only reported: entities (&amp;), near duplicates."
+    )
+    assert dev.endswith("2 and 1 lines; repair the files and check them again.")
+    outcomes = {
+        row[0].text: row[4].text for grid in findings(report).grids[:2] for row in grid.rows
+    }
+    assert outcomes == {
+        "no text on a side": "drops", "entities (&amp;)": "keeps", "near duplicates": "keeps",
+        "unequal counts": "refuses",
+    }  # fmt: skip
+
+
 def test_exchanged_dev_files_are_found(tmp_path: Path) -> None:
     train, dev = files("everyday")["train"], everyday("dev")
     exchanged = small(tmp_path, dev[1], dev[0])
