@@ -13,6 +13,7 @@ from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 Translate = Callable[[Sequence[str]], Sequence[Hypothesis]]
+NO_WORDS = "no words"
 ICU_MESSAGE = "an ICU message with plural or select"
 NO_TRANSLATION = "the model gave no translation"
 INVALID_OUTPUT = "the model lost words or invented a code"
@@ -35,7 +36,7 @@ class Filled(NamedTuple):
     """A translation as the file writes it.
 
     why: "" for a translation; otherwise the reason why ``raw`` is the untranslated source or, if
-    the segment stays empty, None.
+    the segment stays empty, None. A copy needs translation or review, unless it has ``NO_WORDS``.
     """
 
     raw: str | None
@@ -76,6 +77,8 @@ class _Prepared:
     def filled(self, hypotheses: dict[str, Hypothesis], tokenizer: WordTokenizer) -> Filled:
         if self.is_message:
             return Filled(self.source(), ICU_MESSAGE)
+        if not any(c.isalnum() for item in self.items if isinstance(item, str) for c in item):
+            return Filled(self.source(), NO_WORDS)
         parts, is_copy = list[str](), list[bool]()
         for line in self.lines:
             if not line.is_language:
