@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mtkit.documents.codes import Code, Item, codes_of, is_message, lines_of, with_roles
+from mtkit.documents.codes import (
+    Code,
+    Item,
+    codes_of,
+    is_message,
+    lines_of,
+    with_labels,
+    with_roles,
+)
 from mtkit.documents.lines import Line, plain_line
 from mtkit.documents.returning import Escape, put_back
 from mtkit.system import Hypothesis
@@ -60,7 +68,7 @@ class _Prepared:
 
     def __init__(self, segment: Segment, tokenizer: WordTokenizer) -> None:
         self.escape = segment.escape
-        items = codes_of(segment.items, segment.escape)
+        items = with_labels(codes_of(segment.items, segment.escape))
         self.items, self.partners = with_roles(items)
         text = "".join(item if isinstance(item, str) else item.text for item in items)
         raw_text = "".join(item for item in segment.items if isinstance(item, str))
