@@ -260,8 +260,8 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
             usable[rows] = False
             pairs.damaged[rows] = True  # no other check can judge them
     one_sided = (a > languages.ONE_WRONG) ^ (b > languages.ONE_WRONG)
-    for f, count in zip((x, y), counts, strict=True):
-        one_sided |= languages.foreign(f, count, words, in_train)
+    for own, other, count in ((x, y, counts[0]), (y, x, counts[1])):
+        one_sided |= languages.foreign(own, other, count, words, in_train)
     yield from pairs.findings("swapped", swapped & usable)
     yield from pairs.findings("wrong-language", one_sided & usable & ~swapped)
 

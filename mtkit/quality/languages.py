@@ -48,11 +48,15 @@ def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -
     return sums(np.where(counted, tables[1][own.words], tables[0][own.words]), own.begin)
 
 
-def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bool:
+def foreign(
+    own: Flat, other: Flat, counts: Int64, words: Sequence[str], trained: Bool
+) -> Bool:  # fmt: skip
     """Return which long sentences look foreign to their side, bool (S,).
 
     Their words are rare or absent elsewhere on that side, and are not spelled like its words; lists
-    of names and rare words are spelled like them. words: id → text. trained: see ``evidence``.
+    of names and rare words are spelled like them. Sentences that share most words with the other
+    side are copies of names or of program code, of which nothing is known. words: id → text.
+    trained: see ``evidence``.
     """
     own_count = np.repeat(trained, np.diff(own.begin))
     is_word = np.fromiter((word[0].isalpha() for word in words), bool, len(words))
@@ -63,8 +67,12 @@ def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bo
     if is_foreign.any():
         spelling = _spelling([words[w] for w in np.flatnonzero(is_word & (counts > 0)).tolist()])
         for row in np.flatnonzero(is_foreign).tolist():
-            line = own.words[own.begin[row] : own.begin[row + 1]].tolist()
-            is_foreign[row] = spelling([words[w] for w in line if is_word[w]]) < UNLIKE
+            line, partner = (
+                side.words[side.begin[row] : side.begin[row + 1]].tolist() for side in (own, other)
+            )
+            is_copy = 2 * len({*line} & {*partner}) > len({*line})
+            text = [words[w] for w in line if is_word[w]]
+            is_foreign[row] = not is_copy and spelling(text) < UNLIKE
     return is_foreign
 
 

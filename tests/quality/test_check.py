@@ -222,6 +222,10 @@ CODES = [
     ("ABX-ZX/4711-B QX-RR TTK-NN", "ABX-ZX/4711-B QX-RR TTK-NN."),
     ("%s / %s (%d %%) {where} {0} {the_station}",) * 2,
     ("Lutry, Vevey, Aigle, Ollon and Bex.", "Lutry, Vevey, Aigle, Ollon und Bex."),
+    (
+        "See Xyzqa Wqoxy Qqazu Zyxwe Pqizo Kjxqa Vuzoq Bexwy",
+        "Siehe Xyzqa Wqoxy Qqazu Zyxwe Pqizo Kjxqa Vuzoq Bexwy",
+    ),
 ]
 WRONG = [
     ("Wo ist das Haus? http://example.org/x", "Where is the house? http://example.org/x"),

@@ -41,5 +41,7 @@ def test_foreign_lines_are_told_from_lists_of_rare_words() -> None:
     fold, words = ids.folded()
     text = Flat(fold[text.words], text.begin)
     counts = np.bincount(text.words, minlength=len(words))
-    found = foreign(text, counts, words, np.ones(len(lines), bool))
+    others = Flat.of([[]] * len(lines))
+    found = foreign(text, others, counts, words, np.ones(len(lines), bool))
     assert np.flatnonzero(found).tolist() == [len(lines) - 1]
+    assert not foreign(text, text, counts, words, np.ones(len(lines), bool)).any()
