@@ -307,7 +307,7 @@ def test_a_failed_training_keeps_the_old_model_and_resumes(
     monkeypatch.setattr(direction, "_expect", break_off)  # all its tasks are done
     train_smt(*call, resume=True)
     assert [p.name for p in tmp_path.iterdir()] == ["smt"]
-    with pytest.raises(InputError, match="no unfinished training"):
+    with pytest.raises(InputError, match="no interrupted training to resume"):
         train_smt(*call, resume=True)
 
 

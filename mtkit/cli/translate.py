@@ -72,7 +72,12 @@ OutFile = Annotated[
     Path | None, Option("--out", "-o", metavar="FILE", help="Output file. [stdout]")
 ]
 EveryTarget = Annotated[
-    bool, Option("--all", help="Also translate segments that have a translation.")
+    bool,
+    Option(
+        "--all",
+        help="Also translate segments that have a translation, except approved ones (XLIFF: "
+        "approved, signed-off, reviewed, final, locked; PO cannot mark approval).",
+    ),
 ]
 Resume = Annotated[
     bool,

@@ -75,6 +75,9 @@ _CODE = re.compile(
     """,
     re.VERBOSE,
 )
+_SIGNS = {"open": "\ue000", "close": "\ue001", "break": "\n"}  # for codes, in ``_LABEL``
+_OPEN, _CLOSE, _ = _SIGNS.values()
+_LABEL = re.compile(rf"^ *(?:[^\s:]+ ){{0,2}}[^\s:]+:{_CLOSE}*(?= .*[^\W\d_])", re.MULTILINE)
 _VOID = frozenset("area br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
 
 
@@ -195,6 +198,37 @@ def _first_text(items: Sequence[Item], places: range) -> str:
     """Return the first text at ``places`` that is not blank, or ""."""
     texts = (items[j] for j in places if isinstance(items[j], str))
     return next((str(text) for text in texts if str(text).strip()), "")
+
+
+def with_labels(items: Sequence[Item]) -> list[Item]:
+    """Insert a break after each label: one to three words and a colon at the start of a line.
+
+    A translator might move an unknown label into the sentence behind it. No pair of codes may go
+    beyond the label.
+
+    >>> with_labels(["Tom: He is here."])
+    ['Tom:', Code(raw='', role='break', key='label', text=''), ' He is here.']
+    """
+    signs = [*map(_sign, items)]
+    labels = _LABEL.finditer("".join(signs))
+    ends = {label.end() for label in labels if label[0].count(_OPEN) == label[0].count(_CLOSE)}
+    split, start = list[Item](), 0
+    for item, sign in zip(items, signs, strict=True):
+        stop = start + len(sign)
+        end = next((end for end in range(start + 1, stop + 1) if end in ends), stop)
+        if isinstance(item, str) and end < stop:
+            split += [item[: end - start], Code("", "break", "label"), item[end - start :]]
+        else:
+            split += [item] + [Code("", "break", "label")] * (end in ends)
+        start = stop
+    return split
+
+
+def _sign(item: Item) -> str:
+    """Return a text, or one character for a code."""
+    if isinstance(item, str):
+        return item
+    return _SIGNS.get(item.role, "\ue002")
 
 
 def lines_of(items: Sequence[Item]) -> Iterator[range]:

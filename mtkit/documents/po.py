@@ -1,9 +1,10 @@
 r"""Read gettext PO files and splice translations in; no other byte changes.
 
-A filled entry gets the flag ``fuzzy``, so that a translator reviews it; gettext has no field for
-the name of a tool. An entry with a plural has as many forms as the header's ``nplurals`` says.
-``msgstr[0]`` gets the translation of ``msgid``, all other forms get that of ``msgid_plural``; if
-there is only one form, it gets that of ``msgid_plural``.
+A filled entry gets the flag ``fuzzy``, so that a translator reviews it, unless it is a copy without
+words; gettext has no field for the name of a tool, and no mark of approved work. An entry with a
+plural has as many forms as the header's ``nplurals`` says. ``msgstr[0]`` gets the translation of
+``msgid``, all other forms get that of ``msgid_plural``; if there is only one form, it gets that of
+``msgid_plural``.
 
 Limits: strings are broken only after ``\n``; the context (``msgctxt``) is not used.
 """
@@ -25,7 +26,7 @@ from mtkit.documents.document import (
     line_label,
 )
 from mtkit.documents.encoding import Edit, Encoding, splice
-from mtkit.documents.segments import Filled, Segment
+from mtkit.documents.segments import NO_WORDS, Filled, Segment
 from mtkit.errors import InputError
 from mtkit.text.formats.po import CHARSET, STRING
 
@@ -123,7 +124,7 @@ def read_po(data: bytes, path: Path, languages: Languages, every: bool) -> Docum
         for slot, filled in zip(slots, translations, strict=True):
             if filled.raw is None:
                 continue
-            if id(slot.entry) not in marked:
+            if id(slot.entry) not in marked and filled.why != NO_WORDS:
                 edits += _mark_fuzzy(slot.entry, newline)
                 marked.add(id(slot.entry))
             edits += _fill_forms(slot, filled.raw, newline)

@@ -6,13 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mtkit.documents.codes import Code, Item, codes_of, is_message, lines_of, with_roles
+from mtkit.documents.codes import (
+    Code,
+    Item,
+    codes_of,
+    is_message,
+    lines_of,
+    with_labels,
+    with_roles,
+)
 from mtkit.documents.lines import Line, plain_line
 from mtkit.documents.returning import Escape, put_back
 from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 Translate = Callable[[Sequence[str]], Sequence[Hypothesis]]
+NO_WORDS = "no words"
 ICU_MESSAGE = "an ICU message with plural or select"
 NO_TRANSLATION = "the model gave no translation"
 INVALID_OUTPUT = "the model lost words or invented a code"
@@ -35,7 +44,7 @@ class Filled(NamedTuple):
     """A translation as the file writes it.
 
     why: "" for a translation; otherwise the reason why ``raw`` is the untranslated source or, if
-    the segment stays empty, None.
+    the segment stays empty, None. A copy needs translation or review, unless it has ``NO_WORDS``.
     """
 
     raw: str | None
@@ -59,7 +68,7 @@ class _Prepared:
 
     def __init__(self, segment: Segment, tokenizer: WordTokenizer) -> None:
         self.escape = segment.escape
-        items = codes_of(segment.items, segment.escape)
+        items = with_labels(codes_of(segment.items, segment.escape))
         self.items, self.partners = with_roles(items)
         text = "".join(item if isinstance(item, str) else item.text for item in items)
         raw_text = "".join(item for item in segment.items if isinstance(item, str))
@@ -76,6 +85,8 @@ class _Prepared:
     def filled(self, hypotheses: dict[str, Hypothesis], tokenizer: WordTokenizer) -> Filled:
         if self.is_message:
             return Filled(self.source(), ICU_MESSAGE)
+        if not any(c.isalnum() for item in self.items if isinstance(item, str) for c in item):
+            return Filled(self.source(), NO_WORDS)
         parts, is_copy = list[str](), list[bool]()
         for line in self.lines:
             if not line.is_language:

@@ -38,7 +38,7 @@ from mtkit.documents.document import (
 )
 from mtkit.documents.encoding import Edit, Encoding, splice
 from mtkit.documents.markup import Node, attribute_span, elements, raw_name
-from mtkit.documents.segments import Filled, Segment
+from mtkit.documents.segments import NO_WORDS, Filled, Segment
 from mtkit.errors import InputError
 
 _REFERENCE = re.compile(r"&(?:#(\d+)|#x([\dA-Fa-f]+)|(lt|gt|amp|quot|apos));")
@@ -54,21 +54,28 @@ _MACHINE = (
     {"state": "needs-review-translation", "state-qualifier": "x-mtkit"},
     {"state": "translated", "subState": "mtkit:machine"},
 )
-_COPIED = "needs-translation", "initial"
-_UNTRANSLATED = {"new", *_COPIED}
+_WITHOUT_WORDS = (
+    {"state": "translated", "state-qualifier": "x-mtkit"},
+    {"state": "translated", "subState": "mtkit:copy"},
+)
+_COPIED = {"state": "needs-translation"}, {"state": "initial"}
+_UNTRANSLATED = {"new", "needs-translation", "initial"}
+_APPROVED = {"signed-off", "reviewed", "final"}
 _PARTLY_FILLED = f"{HAS_TARGET} of some of its segments; --all translates it"
+_PARTLY_APPROVED = "with approved or locked segments"
 
 
 class _Place(NamedTuple):
     """Where a translation goes.
 
     holder: the element that gets the state: the target (1.2) or the segment (2.x). None if the
-    target does not exist yet, or if an earlier place of the same target sets the state.
+    target does not exist yet. is_part: whether the target has further sentences, which stay.
     """
 
     source: Node  # ``<source>``, ``<seg-source>``, or a ``<mrk>`` in it
     target: Node | None  # ``<target>``, or the ``<mrk>`` of the same ``mid`` in it
     holder: Node | None
+    is_part: bool
 
 
 def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Document:
@@ -92,10 +99,7 @@ def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Do
 
     def write(translations: Sequence[Filled]) -> bytes:
         assert root
-        edits = list[Edit[bytes]]()
-        for place, filled in zip(places, translations, strict=True):
-            if filled.raw is not None:
-                edits += _edits(data, place, filled, _is_version_1(root))
+        edits = [*_edits(data, places, translations, _is_version_1(root))]
         if edits and not _is_version_1(root) and "trgLang" not in root.attributes:
             edits.append(_set_attribute(data, root, "trgLang", languages[1]))
         return encoding.encode(splice(data, edits).decode(), path, "xmlcharrefreplace")
@@ -142,13 +146,13 @@ def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator
             raise InputError(f"{where}: <{holder.name}> has no <source>; add one")
         source = holder.child("seg-source") or source
         reason = _why_kept(holder, source, target, every)
-        places: list[tuple[Node, Node | None]] = [(source, target)]
-        if reason:
-            places = [*_unfilled_marks(source, target)] if reason == _PARTLY_FILLED else []
-            document.kept[reason] += not places
-        carrier = target if is_v1 else holder
-        for i, (src, trg) in enumerate(places):
-            yield _Place(src, trg, None if i else carrier)
+        places: list[tuple[Node, Node | None]] = [] if reason else [(source, target)]
+        if target and reason in (_PARTLY_FILLED, _PARTLY_APPROVED):
+            places = [*_marks_to_fill(source, target, _approved_segments(holder), every)]
+        if reason and not places:
+            document.kept[reason] += 1
+        for src, trg in places:
+            yield _Place(src, trg, target if is_v1 else holder, bool(reason))
 
 
 def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> str:
@@ -157,19 +161,18 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
         return 'translate="no"'
     if holder.attributes.get("approved") == "yes":
         return "approved"
-    if any(_LOCKED.search(name) and value != "false" for name, value in holder.attributes.items()):
+    if _is_locked(holder):
         return "locked"
-    has_target = target is not None and _has_content(target)
-    if holder.attributes.get("state") == "final":
-        return "final"
-    if target and target.attributes.get("state") in ("final", "signed-off"):
-        return "final"
+    has_target, state = target is not None and _has_content(target), _state(holder, target)
+    if state in _APPROVED:
+        return state
     if not source.text().strip() and not any(isinstance(c, Node) for c in source.content):
         return EMPTY
+    if every and has_target and _approved_segments(holder):
+        return _PARTLY_APPROVED
     if not has_target or every:
         return ""
     assert target
-    state = _state(holder, target)
     if state in _UNTRANSLATED and target.text() == source.text():
         return ""
     if any(not _has_content(mark) for mark in _sentence_marks(target)):
@@ -181,6 +184,21 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
     )
 
 
+def _is_locked(node: Node) -> bool:
+    return any(_LOCKED.search(name) and value != "false" for name, value in node.attributes.items())
+
+
+def _approved_segments(unit: Node) -> set[str | None]:
+    """Return the ``mid`` of the segments that an SDLXLIFF unit lists as approved or locked."""
+    lists = (node for node in unit.nodes() if node.name.endswith(" seg-defs"))
+    return {
+        segment.attributes.get("id")
+        for node in lists
+        for segment in node.nodes()
+        if _is_locked(segment) or segment.attributes.get("conf", "").startswith("Approved")
+    }
+
+
 def _sentence_marks(node: Node) -> Iterator[Node]:
     """Yield the sentence marks, ``<mrk mtype="seg">``, in ``node``."""
     for child in node.nodes():
@@ -190,20 +208,24 @@ def _sentence_marks(node: Node) -> Iterator[Node]:
             yield from _sentence_marks(child)
 
 
-def _unfilled_marks(source: Node, target: Node | None) -> Iterator[tuple[Node, Node]]:
-    """Yield (source mark, target mark) for each sentence whose target mark alone is empty."""
-    assert target
+def _marks_to_fill(
+    source: Node, target: Node, approved: set[str | None], every: bool
+) -> Iterator[tuple[Node, Node]]:
+    """Yield (source mark, target mark) of the sentences to fill; only empty ones but for every."""
     by_id = {mark.attributes.get("mid"): mark for mark in _sentence_marks(target)}
     for mark in _sentence_marks(source):
-        target_mark = by_id.get(mark.attributes.get("mid"))
-        if target_mark and _has_content(mark) and not _has_content(target_mark):
+        mid = mark.attributes.get("mid")
+        target_mark = by_id.get(mid)
+        if not target_mark or mid in approved or not _has_content(mark):
+            continue
+        if every or not _has_content(target_mark):
             yield mark, target_mark
 
 
-def _state(holder: Node, target: Node) -> str:
+def _state(holder: Node, target: Node | None) -> str:
     """Return the state of the target (1.2) or of the segment (2.x)."""
     carrier = target if holder.name == "trans-unit" else holder
-    return carrier.attributes.get("state", "")
+    return carrier.attributes.get("state", "") if carrier else ""
 
 
 def _has_content(node: Node) -> bool:
@@ -323,25 +345,41 @@ def _points_in_words(items: list[Item]) -> list[Item]:
 # --- writing targets
 
 
-def _edits(data: bytes, place: _Place, filled: Filled, is_v1: bool) -> Iterator[Edit[bytes]]:
-    """Yield the edits that write a target, its state and the ``xml:space`` of its source."""
+def _edits(
+    data: bytes, places: Sequence[_Place], translations: Sequence[Filled], is_v1: bool
+) -> Iterator[Edit[bytes]]:
+    """Yield the edits that write the targets and their states."""
+    marked = set[int]()  # a target of several sentences gets one state
+    for place, filled in zip(places, translations, strict=True):
+        if filled.raw is None:
+            continue
+        by_reason = {"": _MACHINE, NO_WORDS: _WITHOUT_WORDS}
+        state = by_reason.get(filled.why, _COPIED)[not is_v1]
+        yield from _target_edits(data, place, filled.raw, state if is_v1 else {})
+        holder, needs_mark = place.holder, not (place.is_part and filled.why == NO_WORDS)
+        if holder and needs_mark and id(holder) not in marked:
+            marked.add(id(holder))
+            for name, value in state.items():
+                if value != "initial" or name in holder.attributes:  # the default of XLIFF 2
+                    yield _set_attribute(data, holder, name, value)
+
+
+def _target_edits(
+    data: bytes, place: _Place, text: str, state: dict[str, str]
+) -> Iterator[Edit[bytes]]:
+    """Yield the edits that write a target, with its ``state`` if it is new, and ``xml:space``."""
     source, target = place.source, place.target
-    state = _MACHINE[not is_v1] if not filled.why else {"state": _COPIED[not is_v1]}
-    if place.holder:
-        for name, value in state.items():
-            if is_v1 or not filled.why or name in place.holder.attributes:
-                yield _set_attribute(data, place.holder, name, value)
-    attrs = dict(state) if is_v1 and not target else {}
+    attrs = {} if target else dict(state)
     if space := attribute_span(data, source, "xml:space"):
         attrs["xml:space"] = data[slice(*space)].decode()
-    raw = (filled.raw or "").encode()
+    raw = text.encode()
     if target is None:
         prefix, colon, _ = raw_name(data, source).rpartition(":")
         tag = f"{prefix}{colon}target"
         start = "".join([f"<{tag}", *(f' {name}="{value}"' for name, value in attrs.items()), ">"])
         indent = _white_before(data, source.open)
-        text = indent + start.encode() + raw + f"</{tag}>".encode()
-        yield Edit(source.close, source.close, text)
+        written = indent + start.encode() + raw + f"</{tag}>".encode()
+        yield Edit(source.close, source.close, written)
         return
     yield from (_set_attribute(data, target, name, value) for name, value in attrs.items())
     if target.is_empty_tag:

@@ -16,7 +16,7 @@ from mtkit.quality.finding import KINDS, Finding, numbers, quoted, rows_of
 from mtkit.quality.parallel import doubt
 from mtkit.quality.side import Side
 from mtkit.quality.slip import Slip, find_slips, shared
-from mtkit.quality.words import Ids
+from mtkit.quality.words import Ids, has_letter, without_codes
 from mtkit.smt.flat import Bool, Flat, Int64
 from mtkit.text import repeats
 from mtkit.text.corpus import Files
@@ -198,7 +198,10 @@ def _by_pair(
         return
     ids = Ids()
     x, y = ids.flat(pairs.source, tokenizer), ids.flat(pairs.target, tokenizer)
-    yield from _languages(pairs, x, y, ids)
+    texts = [[*map(without_codes, side)] for side in (pairs.source, pairs.target)]
+    plain = [ids.flat(side, tokenizer) for side in texts]
+    yield from _languages(pairs, plain[0], plain[1], ids)
+    wordless = [not has_letter(s + t) for s, t in zip(*texts, strict=True)]
     size, train = len(ids) + len(SPECIALS), pairs.rows("train")
     for split, sides in pairs.texts.items():
         for words, side in zip((x, y), sides, strict=True):
@@ -209,7 +212,7 @@ def _by_pair(
     s, t = lengths.characters(pairs.source), lengths.characters(pairs.target)
     extreme = lengths.extreme(s, t, ~pairs.damaged)
     yield from pairs.findings("length-ratio", extreme)
-    yield from _parallel(pairs, x, y, ids, extreme, tokenizer, notes)
+    yield from _parallel(pairs, x, y, ids, np.array(wordless, bool), extreme, tokenizer, notes)
     yield from _repeats(pairs)
 
 
@@ -232,17 +235,16 @@ def _surface(pairs: _Pairs) -> Iterator[Finding]:
     yield from pairs.findings("markup", differ)
     yield from pairs.findings("markup-both", alike)
     sides = zip(pairs.source, pairs.target, strict=True)
-    identical = np.fromiter(
-        (s == t and len(s.split()) > MAX_NAME_WORDS for s, t in sides), bool, len(pairs.source)
-    )
-    yield from pairs.findings("identical", identical & ~blank)
+    copied = [s == t and len(without_codes(s).split()) > MAX_NAME_WORDS for s, t in sides]
+    yield from pairs.findings("identical", np.array(copied, bool) & ~blank)
 
 
 def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
     fold, words = ids.folded()
     x, y = Flat(fold[x.words], x.begin), Flat(fold[y.words], y.begin)
     train = pairs.rows("train")
-    counts = [np.bincount(f.words[_span(f, train)], minlength=len(words)) for f in (x, y)]
+    is_word = np.fromiter((has_letter(word) is not None for word in words), bool, len(words))
+    counts = [np.bincount(f.words[_span(f, train)], minlength=len(words)) * is_word for f in (x, y)]
     in_train = np.zeros(len(pairs.source), bool)
     in_train[train] = True
     a = languages.evidence(x, counts[0], counts[1], in_train)
@@ -258,18 +260,20 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
             usable[rows] = False
             pairs.damaged[rows] = True  # no other check can judge them
     one_sided = (a > languages.ONE_WRONG) ^ (b > languages.ONE_WRONG)
-    for f, count in zip((x, y), counts, strict=True):
-        one_sided |= languages.foreign(f, count, words, in_train)
+    for own, other, count in ((x, y, counts[0]), (y, x, counts[1])):
+        one_sided |= languages.foreign(own, other, count, words, in_train)
     yield from pairs.findings("swapped", swapped & usable)
     yield from pairs.findings("wrong-language", one_sided & usable & ~swapped)
 
 
 def _parallel(
-    pairs: _Pairs, x: Flat, y: Flat, ids: Ids, extreme: Bool, tokenizer: Tokenizer, notes: list[str]
-) -> Iterator[Finding]:
+    pairs: _Pairs, x: Flat, y: Flat, ids: Ids, wordless: Bool, extreme: Bool, tokenizer: Tokenizer,
+    notes: list[str],
+) -> Iterator[Finding]:  # fmt: skip
+    """Yield the findings of pairs that are not parallel; ``wordless`` pairs are not judged."""
     keys = repeats.exact_keys(pairs.source), repeats.exact_keys(pairs.target)
     repeated = repeats.repeated(repeats.combined_keys(*keys))
-    verdict = doubt(x, y, list(ids), ~pairs.damaged, repeated)
+    verdict = doubt(x, y, list(ids), ~pairs.damaged & ~wordless, repeated)
     if verdict is None:
         notes.append("not checked: whether pairs are parallel (too few pairs to estimate a model)")
         return

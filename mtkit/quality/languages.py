@@ -5,7 +5,10 @@ No model of any language is needed: the corpus shows which words belong to which
 
     Σ_w  ln p_other(w) − ln p_own(w)            over its words, each at most ±``MAX_EVIDENCE``
 
-It is positive if the words are typical of the other side. An occurrence does not count itself.
+It is positive if the words are typical of the other side. An occurrence does not count itself, nor
+one on the other side, which may be its copy: names and codes that only this pair has are no
+evidence. URLs, numbers and other codes have been removed before (``words.without_codes``), and
+punctuation marks have no counts.
 """
 
 from __future__ import annotations
@@ -36,20 +39,24 @@ def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -
     """
     N, M = max(1, own_counts.sum()), max(1, other_counts.sum())
     tables = []
-    for own_count in (0, 1):
-        counts = np.maximum(own_counts - own_count, 0)
-        ratio = np.log((other_counts + 0.5) / M) - np.log((counts + 0.5) / N)
-        ratio[(counts == 0) & (other_counts == 0)] = 0
+    for uncounted in (0, 1):
+        own_rest, other_rest = (np.maximum(c - uncounted, 0) for c in (own_counts, other_counts))
+        ratio = np.log((other_rest + 0.5) / M) - np.log((own_rest + 0.5) / N)
+        ratio[(own_rest == 0) & (other_rest == 0)] = 0
         tables.append(np.clip(ratio, -MAX_EVIDENCE, MAX_EVIDENCE).astype(np.float32))
     counted = np.repeat(trained, np.diff(own.begin))
     return sums(np.where(counted, tables[1][own.words], tables[0][own.words]), own.begin)
 
 
-def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bool:
+def foreign(
+    own: Flat, other: Flat, counts: Int64, words: Sequence[str], trained: Bool
+) -> Bool:  # fmt: skip
     """Return which long sentences look foreign to their side, bool (S,).
 
     Their words are rare or absent elsewhere on that side, and are not spelled like its words; lists
-    of names and rare words are spelled like them. words: id → text. trained: see ``evidence``.
+    of names and rare words are spelled like them. Sentences that share most words with the other
+    side are copies of names or of program code, of which nothing is known. words: id → text.
+    trained: see ``evidence``.
     """
     own_count = np.repeat(trained, np.diff(own.begin))
     is_word = np.fromiter((word[0].isalpha() for word in words), bool, len(words))
@@ -60,8 +67,12 @@ def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bo
     if is_foreign.any():
         spelling = _spelling([words[w] for w in np.flatnonzero(is_word & (counts > 0)).tolist()])
         for row in np.flatnonzero(is_foreign).tolist():
-            line = own.words[own.begin[row] : own.begin[row + 1]].tolist()
-            is_foreign[row] = spelling([words[w] for w in line if is_word[w]]) < UNLIKE
+            line, partner = (
+                side.words[side.begin[row] : side.begin[row + 1]].tolist() for side in (own, other)
+            )
+            is_copy = 2 * len({*line} & {*partner}) > len({*line})
+            text = [words[w] for w in line if is_word[w]]
+            is_foreign[row] = not is_copy and spelling(text) < UNLIKE
     return is_foreign
 
 

@@ -20,7 +20,7 @@ def findings(report: Report) -> Findings:
     grids = [
         grid
         for caption, damage in (("Damage", True), ("Other findings", False))
-        if (grid := _grid(caption, [f for f in report.findings if _is_damage(f) == damage]))
+        if (grid := _grid(report, caption, damage))
     ]
     if examples := _examples(report.findings):
         grids.append(examples)
@@ -46,14 +46,26 @@ def verdict(report: Report) -> list[str]:
                 "repair the files and check them again."
             )
         elif damaged:
-            sentences.append(
-                f"{split}: {damaged:,} of {len(source):,} lines damaged "
-                f"({_share(damaged, len(source))}); --clean DIR keeps "
-                f"{len(report.keep[split]):,}."
-            )
+            share = _share(damaged, len(source))
+            sentences.append(f"{split}: {damaged:,} of {len(source):,} lines damaged ({share}).")
         else:
             sentences.append(f"{split}: no damage found in {len(source):,} pairs.")
+        if split in report.keep and (cleaning := _cleaning(report, split)):
+            sentences[-1] += f" {cleaning}"
     return sentences
+
+
+def _cleaning(report: Report, split: str) -> str:
+    """Return which findings of a split ``--clean`` removes and which are only reported."""
+    kinds = dict.fromkeys(f.kind for f in report.findings if f.split == split)
+    drops, reports = (
+        ", ".join(KINDS[kind].title for kind in kinds if KINDS[kind].drops == drops)
+        for drops in (True, False)
+    )
+    kept = len(report.keep[split])
+    n = len(report.texts[split][0]) - kept
+    sentences = [f"--clean DIR drops {n:,} line{'s' * (n != 1)} ({drops}) and keeps {kept:,}."]
+    return " ".join(sentences * bool(drops) + [f"Only reported: {reports}."] * bool(reports))
 
 
 def damaged_lines(report: Report, split: str) -> int:
@@ -83,7 +95,8 @@ def as_json(report: Report) -> dict[str, Any]:
 def _object(finding: Finding) -> dict[str, Any]:
     kind = KINDS[finding.kind]
     data = {
-        "kind": finding.kind, "title": kind.title, "damage": kind.damage, "split": finding.split,
+        "kind": finding.kind, "title": kind.title, "damage": kind.damage,
+        "dropped": kind.drops, "split": finding.split,
         "where": finding.file_or_split, "count": len(finding.lines), "of": finding.total,
         "lines": finding.lines.tolist(), "detail": finding.detail, "advice": kind.advice,
         "examples": [{"line": line, "text": text} for line, text in finding.examples],
@@ -97,7 +110,8 @@ def _is_damage(finding: Finding) -> bool:
     return KINDS[finding.kind].damage
 
 
-def _grid(caption: str, selected: list[Finding]) -> Grid | None:
+def _grid(report: Report, caption: str, damage: bool) -> Grid | None:
+    selected = [f for f in report.findings if _is_damage(f) == damage]
     if not selected:
         return None
     columns = (
@@ -107,12 +121,20 @@ def _grid(caption: str, selected: list[Finding]) -> Grid | None:
             "Share",
             lambda f: Cell(_share(len(f.lines), f.total), number=len(f.lines) / max(1, f.total)),
         ),
+        ("--clean", lambda f: Cell(_outcome(report, f))),
         ("First lines", lambda f: Cell(_first_lines(f))),
     )
     kinds = dict.fromkeys(f.kind for f in selected)
     notes = [f"{f.file_or_split}: {f.detail}" for f in selected if f.detail]
     notes += [f"{KINDS[kind].title}: {KINDS[kind].advice}." for kind in kinds]
     return table(caption, [(KINDS[f.kind].title, f) for f in selected], columns, notes, "Finding")
+
+
+def _outcome(report: Report, finding: Finding) -> str:
+    """Return what ``--clean`` does with the lines of a finding."""
+    if finding.split not in report.keep or finding.kind == "exchanged":
+        return "refuses"
+    return "drops" if KINDS[finding.kind].drops else "keeps"
 
 
 def _first_lines(finding: Finding) -> str:

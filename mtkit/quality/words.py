@@ -23,6 +23,12 @@ _WORDS = re.compile(rf"{_WORD}|{_OTHER}")
 # A character of a script without spaces is a word by itself.
 _CHARACTERS = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}]){_WORD[:-1]})+|{_OTHER}")
 _SPACED = re.compile(r"[^ \n]+|\n")
+# A run without spaces is a code if it has one of these characters, or a dot or colon in the middle.
+_SIGN = r"[\d/\\@_{}<>%$#=&+]|--|[.:](?=[^\W_])"
+_IN_RUN = rf"[^\s{UNSPACED}]"
+_CODES = re.compile(rf"(?<!{_IN_RUN}){_IN_RUN}*?(?:{_SIGN}){_IN_RUN}*")
+_has_sign = re.compile(_SIGN).search  # a fast test
+has_letter = re.compile(r"[^\W\d_]").search
 CHUNK = 20_000  # lines whose words are held as Python strings at a time
 
 
@@ -51,6 +57,18 @@ class Ids(dict[str, int]):
         ends = np.flatnonzero(numbers == self["\n"])
         begin = np.concatenate([np.zeros(1, np.int64), ends + 1 - np.arange(1, len(ends) + 1)])
         return Flat(np.delete(numbers, ends), begin)
+
+
+def without_codes(line: str) -> str:
+    """Return a line without the text that shows no language.
+
+    That is: URLs, addresses, paths, file names, numbers, placeholders, tags. Some words are lost,
+    such as abbreviations with dots.
+
+    >>> without_codes("Siehe https://example.org/how-to, docs/a.md oder <b>%s</b> (z.B. v2).")
+    'Siehe   oder  '
+    """
+    return _CODES.sub("", line) if _has_sign(line) else line
 
 
 def _pattern(text: str, tokenizer: Kind) -> re.Pattern[str]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from mtkit.errors import InputError
+from mtkit.platforms import short_path
 from mtkit.storage.packing import PACKED, packing
 from mtkit.storage.reading import as_fields, read_json, unfit
 from mtkit.storage.stages import unfinished
@@ -93,7 +94,10 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
         written, done = place / "written", _read_done(place)
         written.touch()
         if written.stat().st_size < done.bytes:
-            raise InputError(f"{written}: damaged; start again without --resume")
+            raise InputError(
+                f"{short_path(out)}: what the interrupted {what} wrote is damaged; "
+                "start again without --resume"
+            )
         with add_path_to_errors(out), written.open("r+b") as growing_file:
             growing_file.seek(done.bytes)
             output = Growing(growing_file, place / DONE_FILE, done)

@@ -37,7 +37,7 @@ from safetensors.numpy import save_file
 
 from mtkit.console import detail, note
 from mtkit.errors import InputError
-from mtkit.platforms import HOST, peak_memory, usable_memory
+from mtkit.platforms import HOST, peak_memory, short_path, usable_memory
 from mtkit.storage.digests import digest_of_code
 from mtkit.storage.reading import read_json, unfit
 
@@ -195,6 +195,11 @@ def stages_directory(out: Path) -> Path:
     return out.resolve().with_name(f".{out.resolve().name}.stages")
 
 
+def name_of_output(place: Path) -> str:
+    """Return the name, for messages, of the output whose stages directory is ``place``."""
+    return short_path(place.with_name(place.name.removeprefix(".").removesuffix(".stages")))
+
+
 @contextmanager
 def unfinished(
     out: Path, marks: Mapping[str, str], resume: bool, what: str = "training",
@@ -209,18 +214,21 @@ def unfinished(
     nothing to resume, or if its marks differ.
     """
     place = stages_directory(out)
+    name = name_of_output(place)  # users have not heard of the directory
     file = place / FINGERPRINT
     if resume and not file.is_file():
-        raise InputError(f"{place}: no unfinished {what}; start one without --resume")
+        raise InputError(
+            f"{name}: no interrupted {what} to resume; run the same command without --resume"
+        )
     old_marks = read_json(file, dict, unfit) if resume else marks
     if differing := [name for name, digest in marks.items() if old_marks.get(name) != digest]:
         raise InputError(
-            f"{place}: the unfinished {what} has another {' and another '.join(differing)}; "
+            f"{name}: the interrupted {what} has another {' and another '.join(differing)}; "
             "use the same, or start again without --resume"
         )
     if not resume:
         if file.exists():
-            note(f"removed {place}, of an interrupted {what}; --resume would have continued it")
+            note(f"{name}: starts anew; --resume would have continued the interrupted {what}")
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         file.write_text(json.dumps(marks), encoding="utf-8")

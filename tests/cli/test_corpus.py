@@ -49,7 +49,10 @@ def test_check_reports_and_cleans(place: Path) -> None:
     assert "not UTF-8" in (place / "r.html").read_text("utf-8")
     assert b"cleaned corpus: clean (train 390, dev 8 pairs)" in done.stderr
     shown = mtkit("corpus", "check", "t.en", "t.de", cwd=place).stdout.decode()
-    assert "train: 2 of 400 lines damaged (0.5 %); --clean DIR keeps 397." in shown
+    assert "train: 2 of 400 lines damaged (0.5 %). --clean DIR drops 3 lines" in shown
+    drops = "(not UTF-8, U+FFFD, duplicate pairs) and keeps 397."
+    assert drops in " ".join(shown.split())
+    assert all(f["dropped"] for f in data["findings"])
     again = mtkit("corpus", "check", "t.en", "t.de", "--clean", "clean", cwd=place, check=2)
     assert b"clean exists; name another --clean, or add --force" in again.stderr
 

@@ -63,7 +63,7 @@ def test_nothing_to_resume_is_one_line(project: Path) -> None:
     call = ("train-smt", *TEXT, "--tune", "none", "--resume", "--out", "never")
     said = mtkit(*call, cwd=project, check=2).stderr.decode()
     assert said.splitlines()[-1] == (
-        f"mtkit: {project / '.never.stages'}: no unfinished training; start one without --resume"
+        "mtkit: never: no interrupted training to resume; run the same command without --resume"
     )
 
 

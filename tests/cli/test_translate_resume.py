@@ -143,7 +143,7 @@ def test_resume_refuses_another_text_model_or_option(place: Path) -> None:
         [line] = mtkit(*CALL, *more, "--resume", cwd=place, check=2).stderr.decode().splitlines()
         assert line.startswith("mtkit: ")
         assert line.endswith("; use the same, or start again without --resume")
-        return line.partition("the unfinished translation has ")[2].partition(";")[0]
+        return line.partition("out.de: the interrupted translation has ")[2].partition(";")[0]
 
     text.write_bytes(content.replace(b"a", b"o", 1))
     assert refused() == "another text"
@@ -165,7 +165,8 @@ def test_unresumable_calls_are_refused_in_one_line(place: Path) -> None:
         [line] = mtkit(*arguments, "--resume", cwd=place, check=2).stderr.decode().splitlines()
         return line
 
-    assert "no unfinished translation; start one without --resume" in refused(*CALL)
+    nothing = "mtkit: out.de: no interrupted translation to resume; run the same command without "
+    assert refused(*CALL) == f"{nothing}--resume"
     assert "--resume needs an output file" in refused(*CALL[:2], "--model", "m")
     (place / "a.po").write_text('msgid "a"\nmsgstr ""\n')
     assert "a.po: --resume works only for plain text" in refused("translate", "a.po", "-o", "b.po")
@@ -176,9 +177,12 @@ def test_unresumable_calls_are_refused_in_one_line(place: Path) -> None:
     with locked(place / "out.de"):
         assert "is writing there" in refused(*CALL)
     (place / ".out.de.stages" / "written").write_bytes(b"")
-    assert "written: damaged; start again" in refused(*CALL)
+    damaged = (
+        "mtkit: out.de: what the interrupted translation wrote is damaged; start again without "
+    )
+    assert refused(*CALL) == f"{damaged}--resume"
     mtkit(*CALL, cwd=place)
-    assert "no unfinished translation" in refused(*CALL)
+    assert refused(*CALL).startswith(nothing)
     interrupted(*CALL, cwd=place)
     (place / ".out.de.stages" / "done.json").write_text('{"lines": -1}')
     assert "done.json: " in refused(*CALL)
@@ -187,9 +191,8 @@ def test_unresumable_calls_are_refused_in_one_line(place: Path) -> None:
 def test_a_new_start_says_what_it_removed(place: Path) -> None:
     interrupted(*CALL, cwd=place)
     [line] = mtkit(*CALL, cwd=place).stderr.decode().splitlines()
-    assert line.startswith("removed ")
-    assert line.endswith(
-        ".out.de.stages, of an interrupted translation; --resume would have continued it"
+    assert line == (
+        "out.de: starts anew; --resume would have continued the interrupted translation"
     )
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
 

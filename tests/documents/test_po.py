@@ -55,7 +55,13 @@ def filled(text: str | bytes, tmp_path: Path, every: bool = False, translate=sho
             'msgid "a"\nmsgid_plural "b"\nmsgstr[0] "x"\n',  # one form is missing
             '#, fuzzy\nmsgid "a"\nmsgid_plural "b"\nmsgstr[0] "x"\nmsgstr[1] "B"\n',
         ),
+        ('msgid "%s: {0}"\nmsgstr ""\n', 'msgid "%s: {0}"\nmsgstr "%s: {0}"\n'),  # no words
+        (
+            'msgid "%d"\nmsgid_plural "%d b"\nmsgstr[0] ""\nmsgstr[1] ""\n',
+            '#, fuzzy\nmsgid "%d"\nmsgid_plural "%d b"\nmsgstr[0] "%d"\nmsgstr[1] "%d B"\n',
+        ),
         ('msgid "a"\nmsgstr "x"\n', None),
+        ('#, fuzzy\nmsgid "a"\nmsgstr "x"\n', None),
         ('msgid "a"\nmsgid_plural "b"\nmsgstr[0] "x"\nmsgstr[1] "y"\n', None),
         ('#~ msgid "a"\n#~ msgstr ""\n', None),
         (

@@ -80,6 +80,26 @@ def test_codes_go_with_their_words(source: str, expected: str) -> None:
     assert translated(source, mirror) == expected
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("<b>Label:</b> one two.", "<b>Label:</b> two one."),
+        ("<b>Label</b>: one two.", "<b>Label</b>: two one."),
+        ("Label: <i>one</i> two", "Label: two <i>one</i>"),
+        ("<i><b>My label:</b></i> one <hr>two", "<i><b>label My:</b></i> <hr>two one"),
+        ("<b>Label: one</b> two", "two <b>one Label:</b>"),  # the pair has words on both sides
+        ("%s: one two\n<b>Label:</b> one two", "%s: two one\n<b>Label:</b> two one"),
+        ("<b>One:</b> two: three", "<b>One:</b> three two:"),  # only the first
+        ("One two three four: five", "five four three two One:"),  # a part of a sentence
+        ("Label:<b>one</b> two", "two <b>one</b> Label:"),  # no blank
+        ("Come at 12:30 now", "now 12:30 at Come"),
+        ("One two: %s", "%s two One:"),
+    ],
+)
+def test_a_label_stays_before_its_sentence(source: str, expected: str) -> None:
+    assert translated(source, mirror) == expected
+
+
 def test_wrong_placeholders_are_repaired() -> None:
     def careless(lines: list[str]) -> list[Hypothesis]:
         return [

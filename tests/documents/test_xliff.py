@@ -232,8 +232,79 @@ def test_xliff_2_segments_have_the_state(tmp_path: Path) -> None:
     assert "<target xml:space=\"preserve\">C <pc id='1'>D</pc></target>" in done
     without = data.replace(b' trgLang="de"', b"")
     assert filled(without, tmp_path).count(b' trgLang="de"') == 1
-    final = data.replace(b"<segment", b'<segment state="final" ').replace(b' state="initial"', b"")
-    assert filled(final, tmp_path) == final
+
+
+HEAD_2 = (
+    '<xliff xmlns="urn:oasis:names:tc:xliff:document:2.0" version="2.0" srcLang="en" trgLang="de">'
+)
+PAIR = "<source>a</source><target{}>x</target>"
+TRANSLATED = {
+    "1.2": (HEAD + "<trans-unit id='1'{}>" + PAIR + "</trans-unit>" + TAIL),
+    "2.0": (
+        HEAD_2 + "<file id='f'><unit id='1'><segment{}>" + PAIR + "</segment></unit></file></xliff>"
+    ),
+}
+
+
+@pytest.mark.parametrize("every", [False, True])
+@pytest.mark.parametrize(
+    ("version", "unit_or_segment", "target", "is_approved"),
+    [
+        ("1.2", " approved='yes'", "", True), ("1.2", "", " state='signed-off'", True),
+        ("1.2", "", " state='final'", True), ("1.2", "", " state='translated'", False),
+        ("1.2", " approved='no'", " state='needs-review-l10n'", False), ("1.2", "", "", False),
+        ("2.0", " state='reviewed'", "", True), ("2.0", " state='final'", "", True),
+        ("2.0", " state='translated'", "", False), ("2.0", "", "", False),
+    ],
+)  # fmt: skip
+def test_approved_work_is_never_overwritten(
+    version: str, unit_or_segment: str, target: str, is_approved: bool, every: bool, tmp_path: Path
+) -> None:
+    data = TRANSLATED[version].format(unit_or_segment, target)
+    done = filled(data, tmp_path, every).decode()
+    assert (done == data) == (is_approved or not every)
+    assert (">A</target>" in done) == (every and not is_approved)
+
+
+def test_approved_and_locked_segments_of_sdlxliff_stay(tmp_path: Path) -> None:
+    marks = "".join(f"<mrk mtype='seg' mid='{k}'>{{}}</mrk>" for k in range(4))
+    source = f"<source>a b c d</source><seg-source>{marks}</seg-source>".format(*"abcd")
+    segments = "<s:seg-defs xmlns:s='urn:sdl'><s:seg id='0' conf='ApprovedSignOff'/>"
+    segments += "<s:seg id='1' conf='Translated'/><s:seg id='2' locked='true'/></s:seg-defs>"
+    content = f"{source}<target>{marks}</target>{segments}"
+    every = filled(
+        f"{HEAD}<trans-unit>{content.format(*'wxyz')}</trans-unit>{TAIL}", tmp_path, True
+    )
+    assert f"{marks}</target>".format(*"wByD") in every.decode()
+    data = f"{HEAD}<trans-unit>{content.format(*'wx', '', '')}</trans-unit>{TAIL}"
+    assert f"{marks}</target>".format(*"wx", "", "D") in filled(data, tmp_path).decode()
+
+
+COPY = ' state="translated" state-qualifier="x-mtkit"'
+
+
+def test_copies_without_words_need_no_review(tmp_path: Path) -> None:
+    for codes in ("%s", "{0}: %1$s", '<x id="1"/>', '<g id="1">{name}</g> – <x id="2"/>'):
+        source = f"<source>{codes}</source>"
+        done = unit(source, tmp_path)
+        assert done == f"{source}<target{COPY}>{codes}</target>"
+        assert unit(done, tmp_path) == done
+    assert STATE in unit("<source>1,000.5 {0}</source>", tmp_path)  # decimal marks differ
+    done = filled(xliff_2(["{0}", "%s a"]), tmp_path).decode()
+    assert done.count('state="translated"') == 2
+    assert done.count("mtkit:copy") == done.count("mtkit:machine") == 1
+
+
+def test_a_copy_leaves_the_state_of_other_sentences(tmp_path: Path) -> None:
+    marks = "<mrk mtype='seg' mid='1'>{}</mrk><mrk mtype='seg' mid='2'>{}</mrk>"
+    source = "<source>x</source><seg-source>" + marks + "</seg-source>"
+    target = "<target state='needs-review-translation'>" + marks + "</target>"
+    done = unit(source.format("%s", "a") + target.format("", "x"), tmp_path)
+    assert done.endswith(target.format("%s", "x"))
+    done = unit(
+        source.format("%s", "a") + target.replace("needs-review-", "").format("", ""), tmp_path
+    )
+    assert "state='needs-review-translation'" in done
 
 
 UNIT = "<trans-unit><source>%s</source></trans-unit>"

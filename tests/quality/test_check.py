@@ -208,6 +208,45 @@ def test_a_shift_between_lost_lines_is_found(tmp_path: Path) -> None:
     assert np.abs(np.array(places) - [3001, 3100]).max() <= 10
 
 
+# Good pairs: text that is the same in both languages, alone or with a few words.
+CODES = [
+    ("https://example.org/en/latest/install-guide.html#step-two",) * 2,
+    ("See www.example.org/get-to-the-station", "Siehe www.example.org/get-to-the-station"),
+    (
+        "From: https://example.org/wo-ist-das-haus-und-der-bahnhof",
+        "Aus: https://example.org/wo-ist-das-haus-und-der-bahnhof",
+    ),
+    ("/usr/local/share/truetype/dejavu/serif/bold.ttf",) * 2,
+    (r"C:\Programs\Example\bin\tool.exe --verbose --silent --where",) * 2,
+    ("max.mustermann@example-muster.co.uk",) * 2,
+    ("ABX-ZX/4711-B QX-RR TTK-NN", "ABX-ZX/4711-B QX-RR TTK-NN."),
+    ("%s / %s (%d %%) {where} {0} {the_station}",) * 2,
+    ("Lutry, Vevey, Aigle, Ollon and Bex.", "Lutry, Vevey, Aigle, Ollon und Bex."),
+    (
+        "See Xyzqa Wqoxy Qqazu Zyxwe Pqizo Kjxqa Vuzoq Bexwy",
+        "Siehe Xyzqa Wqoxy Qqazu Zyxwe Pqizo Kjxqa Vuzoq Bexwy",
+    ),
+]
+WRONG = [
+    ("Wo ist das Haus? http://example.org/x", "Where is the house? http://example.org/x"),
+    ("Where is it? http://example.org/x", "Where is the house? http://example.org/x"),
+]
+
+
+def test_codes_have_no_language(tmp_path: Path) -> None:
+    pairs = [*zip(*everyday(), strict=True)]
+    source, target = map(list, zip(*pairs, *CODES, *WRONG, strict=True))
+    report = check(read_sides({"train": small(tmp_path, source, target)}))
+    kinds = {
+        line - len(pairs): f.kind
+        for f in report.findings
+        for line in f.lines.tolist()
+        if line > len(pairs)
+    }
+    first = len(CODES) + 1
+    assert kinds == {first: "swapped", first + 1: "wrong-language"}
+
+
 @pytest.mark.compiled
 def test_unrelated_sides_are_one_finding(tmp_path: Path) -> None:
     source, target = everyday()
@@ -215,6 +254,27 @@ def test_unrelated_sides_are_one_finding(tmp_path: Path) -> None:
     assert [f.kind for f in report.findings if f.kind in ("unrelated", "not-parallel")] == [
         "unrelated"
     ]
+
+
+def test_the_summary_says_what_cleaning_drops(tmp_path: Path) -> None:
+    source, target = (side[:50] for side in everyday())
+    source[3], target[4] = source[3] + " &amp;", ""
+    source[9], target[9] = source[8].upper(), target[8]
+    uneven = small(tmp_path, ["The house", "The dog"], ["Das Haus"], "u")
+    report = check(read_sides({"train": small(tmp_path, source, target), "dev": uneven}))
+    *_, train, dev = verdict(report)
+    assert train == (
+        "train: 2 of 50 lines damaged (4.0 %). --clean DIR drops 1 line (no text on a side) and "
+        "keeps 49. Only reported: entities (&amp;), near duplicates."
+    )
+    assert dev.endswith("2 and 1 lines; repair the files and check them again.")
+    outcomes = {
+        row[0].text: row[4].text for grid in findings(report).grids[:2] for row in grid.rows
+    }
+    assert outcomes == {
+        "no text on a side": "drops", "entities (&amp;)": "keeps", "near duplicates": "keeps",
+        "unequal counts": "refuses",
+    }  # fmt: skip
 
 
 def test_exchanged_dev_files_are_found(tmp_path: Path) -> None:

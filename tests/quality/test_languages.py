@@ -19,7 +19,9 @@ def test_a_sentence_is_not_evidence_for_itself() -> None:
     alone, usual, wrong = evidence(text, own, other, trained)
     assert alone == 0  # no other sentence has word 1
     assert usual == pytest.approx(math.log(0.5 / 10) - math.log(8.5 / 10), rel=1e-6)
-    assert wrong == pytest.approx(2 * (math.log(10.5 / 10) - math.log(0.5 / 10)), rel=1e-6)
+    assert wrong == pytest.approx(2 * (math.log(9.5 / 10) - math.log(0.5 / 10)), rel=1e-6)
+    once = np.array([1, 0, 0])
+    assert evidence(Flat.of([[0]]), once, once, np.array([True])) == 0  # no pair but its own has it
     held_out, *_ = evidence(text, own, other, ~trained)
     assert held_out == pytest.approx(math.log(0.5 / 10) - math.log(1.5 / 10), rel=1e-6)
     [most] = evidence(
@@ -39,5 +41,7 @@ def test_foreign_lines_are_told_from_lists_of_rare_words() -> None:
     fold, words = ids.folded()
     text = Flat(fold[text.words], text.begin)
     counts = np.bincount(text.words, minlength=len(words))
-    found = foreign(text, counts, words, np.ones(len(lines), bool))
+    others = Flat.of([[]] * len(lines))
+    found = foreign(text, others, counts, words, np.ones(len(lines), bool))
     assert np.flatnonzero(found).tolist() == [len(lines) - 1]
+    assert not foreign(text, text, counts, words, np.ones(len(lines), bool)).any()

@@ -189,7 +189,7 @@ def test_unfinished_work_is_kept_for_resume(
     console.quiet = False
     out, place = tmp_path / "model", tmp_path / ".model.stages"
     with (
-        pytest.raises(InputError, match="no unfinished training"),
+        pytest.raises(InputError, match="no interrupted training to resume"),
         unfinished(out, {"text": "a"}, True),
     ):
         pass
@@ -213,7 +213,7 @@ def test_unfinished_work_is_kept_for_resume(
     assert (place / "stage").exists()
     with unfinished(out, {"text": "a"}, False):
         assert not (place / "stage").exists()
-    assert "; --resume would have continued it" in capsys.readouterr().err
+    assert "; --resume would have continued the interrupted training" in capsys.readouterr().err
     assert not place.exists(), "done"
     with pytest.raises(InputError, match="wrong"):
         work(False, InputError("wrong"))

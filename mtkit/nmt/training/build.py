@@ -27,7 +27,7 @@ from mtkit.nmt.training.train import train
 from mtkit.nmt.training.update import Run
 from mtkit.platforms import HOST, keep_memory
 from mtkit.storage.reading import read_json, unfit
-from mtkit.storage.stages import FINGERPRINT, Stages, stages_directory, unfinished
+from mtkit.storage.stages import FINGERPRINT, Stages, name_of_output, stages_directory, unfinished
 from mtkit.storage.writing import replacing
 from mtkit.text import shards
 from mtkit.text.corpus import Bitext, Corpus, hold_out
@@ -132,8 +132,8 @@ def _planned_run(
         run.restore()
         if settings.updates not in (0, run.config.updates):
             raise InputError(
-                f"{file}: the unfinished training has --updates {run.config.updates}; use the same "
-                "number, or start again without --resume"
+                f"{name_of_output(place)}: the interrupted training has --updates "
+                f"{run.config.updates}; use the same number, or start again without --resume"
             )
         note(f"resumed at update {run.update} of {run.config.updates}")
     lines = [] if run.config.updates and resume else plan(run, start_time)

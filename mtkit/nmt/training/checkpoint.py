@@ -19,6 +19,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from mtkit.errors import InputError
+from mtkit.storage.stages import name_of_output
 from mtkit.storage.writing import write_whole
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
 def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors by GROUP.NAME and the progress of the run. mark: None = any."""
     if not path.is_file():
-        raise InputError(f"{path}: no unfinished training; start one without --resume")
+        name = name_of_output(path.parent)
+        raise InputError(
+            f"{name}: no interrupted training to resume; run the same command without --resume"
+        )
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
@@ -76,7 +80,7 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
         )
     if mark not in (None, metadata["fingerprint"]):
         raise InputError(
-            f"{path}: the unfinished training has other options; "
+            f"{name_of_output(path.parent)}: the interrupted training has other options; "
             "use the same, or start again without --resume"
         )
     return tensors, progress

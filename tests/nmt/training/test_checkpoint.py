@@ -93,7 +93,7 @@ def test_a_resumed_run_ends_with_identical_weights(
 
 
 def test_a_run_is_not_continued_with_other_settings(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no unfinished training"):
+    with pytest.raises(InputError, match="no interrupted training to resume"):
         run_at(tmp_path / "run").restore()
     run = run_at(tmp_path / "run")
     run.keep()
@@ -333,7 +333,7 @@ def test_interrupted_training_says_how_to_resume(
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
     said = capsys.readouterr().err
-    assert "of an interrupted training; --resume would have continued it" in said
+    assert "; --resume would have continued the interrupted training" in said
     other = replace(few, train=few.train.select(range(1, len(few.train))))
     with pytest.raises(InputError, match="training has another text; use the same"):
         build.train_nmt(other, WordTokenizer(), recipe, tmp_path / "m", resume=True)
