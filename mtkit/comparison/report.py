@@ -26,7 +26,7 @@ from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import LOWER_IS_BETTER, Metric
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
 from mtkit.evaluation.significance import Pair, interval, significance
-from mtkit.evaluation.statistics import Lines, Scorer, Statistics, check_parallel
+from mtkit.evaluation.statistics import RESAMPLES, TRIALS, Lines, Scorer, Statistics, check_parallel
 from mtkit.explanation.reasons import Explanation
 from mtkit.models import check_names
 from mtkit.system import Score
@@ -43,7 +43,7 @@ SMALL_TEST_SET = 100  # a test set with fewer sentences causes a warning
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test set: its files, languages and size, and how it is scored."""
+    """The test set: its files, languages and size, and how it is scored and tested."""
 
     name: str
     source: str
@@ -53,6 +53,8 @@ class TestSet:
     references: int
     tokenize: str  # BLEU's tokenizer
     ignore_case: bool = False  # in scores and in tables of words
+    resamples: int = RESAMPLES  # of the bootstrap
+    trials: int = TRIALS  # of approximate randomisation
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,8 +251,9 @@ def _test_set(material: Material) -> TestSet:
     x, y = material.text.paths
     sizes, scorer = (len(material.text), len(material.scorer.references)), material.scorer
     return TestSet(
-        x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case
-    )
+        x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case,
+        scorer.resamples, scorer.trials,
+    )  # fmt: skip
 
 
 def _doubts(sentences: int, systems: Sequence[SystemResult]) -> Iterator[str]:

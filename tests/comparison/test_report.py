@@ -235,6 +235,8 @@ def test_json_has_the_documented_shape(report: Comparison) -> None:
         "references": 1,
         "tokenize": "13a",
         "ignore_case": False,
+        "resamples": 60,
+        "trials": 60,
     }
     for system, result in zip(data["systems"], report.systems, strict=True):
         documented = {"name", "kind", "metrics", "perplexity", "seconds", "sentences_per_second"}
@@ -477,6 +479,20 @@ def test_zero_bleu_is_explained_in_every_rendering() -> None:
         ),
         (gap("a", "b", "bleu", 0.8, 0.04, 0.06), "a scores 0.80 BLEU higher than b (disputed; "),
         (gap("a", "b", "bleu", 0.0, 1.0, 1.0), "a and b score the same BLEU."),
+        (gap("a", "b", "bleu", 2.5, 1 / 1001, 1 / 10_001), "p ≤ 0.001, 0.0001)."),
+        (gap("a", "b", "bleu", 2.5, 1 / 1001, 0.0002), "p ≤ 0.001, = 0.0002)."),
+        (
+            Pair("a", "b", "bleu", 2.5, 1 / 1001, 2 / 10_001, 3 / 1001, 6 / 10_001, 0.01),
+            "p ≤ 0.001, = 0.0002; Holm ≤ 0.003, = 0.0006).",
+        ),
+        (
+            replace(gap("a", "b", "bleu", 3.35, 0.002, 0.002), agreement=0.85),
+            "people agree with 85 % of such differences).",
+        ),
+        (
+            replace(gap("a", "b", "bleu", -3.36, 0.002, 0.002), agreement=0.85),
+            "people agree with at least 85 % of such differences).",
+        ),
     ],
 )
 def test_verdict(pair: Pair, words: str) -> None:
