@@ -37,9 +37,10 @@ def scored(task: Task, examples: int, columns: Sequence[ExternalScores] = ()) ->
         for name, rows in seen.items()
     ]
     rows = sorted(set(chain.from_iterable(seen.values())))
-    with step("metrics, intervals and significance"):
+    with step("scores, significance, groups of words and sentences"):
         notes = warnings + unknown
-        return build(task.material, text, translations, examples, rows, notes, columns)
+        comparison = build(task.material, text, translations, examples, rows, notes, columns)
+    return replace(comparison, quick=task.quick)
 
 
 def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Explanation]]:

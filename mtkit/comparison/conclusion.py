@@ -18,6 +18,7 @@ from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import LABELS, label
 from mtkit.evaluation.significance import ALPHA
 from mtkit.manifest import COMBINATION
+from mtkit.translators import TRANSLATORS
 
 GROUPS = {
     "frequency": "words seen {} × in training",
@@ -175,6 +176,8 @@ def _weak_points(comparison: Comparison) -> str:
         points.append(f"{comparison.seen} sentences seen in training")
     if single_seed:
         points.append(f"only one seed of {_and(single_seed)}")
+    if comparison.quick and any(s.kind in TRANSLATORS for s in comparison.systems):
+        points.append("perplexity and search errors not measured (--quick)")
     return f"Weak points: {', '.join(points)}." if points else "No weak point is known."
 
 

@@ -168,6 +168,7 @@ class Comparison:
     seen: int  # test sentences that are in some system's training text
     examples: tuple[Example, ...]
     warnings: list[str]
+    quick: bool = False  # whether analyses that run the models again were skipped
     curve: Curve | None = None  # learning curves
     explanations: Mapping[int, Sequence[Explanation]] = field(default_factory=dict)  # by line
     sentences: Mapping[str, groups.Groups] = field(default_factory=dict)  # "length", "frequency"
