@@ -21,11 +21,12 @@ from rich.console import Console
 from sacrebleu.metrics.chrf import CHRF
 
 from mtkit.cli.output import finite
+from mtkit.comparison.choices import Chosen, origin
 from mtkit.comparison.conclusion import conclude
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.page.render import as_html, print_report, sections, verdict, verdicts
 from mtkit.comparison.record import Record
-from mtkit.comparison.report import GROUP_SIZE, Comparison, as_json, length_groups
+from mtkit.comparison.report import GROUP_SIZE, Comparison, SeedScores, as_json, length_groups
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
@@ -371,7 +372,42 @@ def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
     assert spread.mean == pytest.approx(sum(bleu) / 2)
     assert spread.deviation == pytest.approx(abs(bleu[0] - bleu[1]) / math.sqrt(2))
     assert "nmt, nmt-2" in printed(report)
+    assert spread.name == "nmt"
+    assert list(spread.metrics) == ["bleu", "chrf", "ter"]
+    assert spread.metrics["bleu"] == SeedScores(spread.mean, spread.deviation, min(bleu), max(bleu))
     assert built(SOURCES, REFERENCES, systems(), resamples=5, trials=5).spreads == []
+
+
+def test_a_combination_of_one_system_is_marked_and_is_no_rival() -> None:
+    smt, nmt, _ = systems()
+    N = len(SOURCES)
+    chosen = Chosen([{"nmt": 0}] * N, {"nmt": nmt.outputs}, nmt.outputs, 5.0)
+    combined = replace(nmt, name="combined", kind="combination", chosen=chosen)
+    report = built(SOURCES, REFERENCES, [smt, nmt, combined], resamples=5, trials=5)
+    marked = "combined = nmt's translations: tuning gave it all the weight."
+    for rendered in (printed(report), printed(report, full=False), Page(as_html(report)).text):
+        assert marked in " ".join(rendered.split())
+    assert as_json(report)["systems"][2]["choices"]["sole_part"] == "nmt"
+    assert report.examples[0].why.startswith(("nmt is ahead of smt", "combined chose"))
+    assert {(n.ahead, n.behind) for n in report.ngrams} == {("nmt", "smt"), ("smt", "nmt")}
+    both = replace(chosen, alone={"smt": smt.outputs, "nmt": nmt.outputs})
+    mixed = replace(combined, chosen=both)
+    report = built(SOURCES, REFERENCES, [smt, nmt, mixed], resamples=5, trials=5)
+    assert "translations: tuning" not in printed(report)
+
+
+def test_an_output_that_several_systems_rank_first_is_credited_to_none() -> None:
+    names = ["a", "b", "c"]
+    assert origin({"a": 0, "b": 0, "c": 0}, names) == "first in all lists"
+    assert origin({"a": 0, "b": 0, "c": 3}, names) == "first in several lists"
+    assert origin({"a": 1, "b": 0}, names) == "first in b's list"
+    smt, nmt, other = systems()
+    places = [{"a": 0, "b": 0} if k % 2 else {"a": 0} for k in range(len(SOURCES))]
+    alone = {"a": smt.outputs, "b": nmt.outputs, "c": other.outputs}
+    combined = replace(nmt, chosen=Chosen(places, alone, nmt.outputs, 5.0))
+    report = built(SOURCES, REFERENCES, [combined], resamples=5, trials=5)
+    counts = {o.label: o.sentences for o in report.systems[0].choices.origins}
+    assert counts == {"first in a's list": 15, "first in several lists": 15}
 
 
 def test_bleu_without_seen_sentences_is_shown() -> None:

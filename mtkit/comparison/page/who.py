@@ -121,6 +121,7 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
         rows,
         [f"BLEU: {tokens}, {case}{against}."]
         + [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note]
+        + [f"{s.equation}: tuning gave it all the weight." for s in systems if s.equation]
         + list(dict.fromkeys(signature_notes)) * signatures,
     )
 
