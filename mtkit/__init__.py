@@ -218,7 +218,8 @@ def align(
 def compare(
     systems: Sequence[str | Path] = (), test: Named | None = None, *,
     references: Sequence[str | Path] = (), examples: int = 12, glossary: str | Path | None = None,
-    inflected: bool = False, fresh: bool = False, curve: Sequence[int] = (), seeds: int = 3,
+    inflected: bool = False, fresh: bool = False, quick: bool = False,
+    curve: Sequence[int] = (), seeds: int = 3,
     threads: int = 0, explain: bool = False, ignore_case: bool = False,
     tokenizer: Kind | None = None, file_format: str = "", pair: str | None = None,
     scores: Sequence[str] = (),
@@ -231,12 +232,13 @@ def compare(
     one that holds both, if its name does not say it. references: files of further references.
     examples: number of example sentences. glossary: a file of phrases and their translations, for
     statistical systems. inflected: glossary phrases match other forms of their words, too. fresh:
-    ignore cached translations. curve: sizes, in sentence pairs, on which to train the models again.
-    seeds: samples of each size. threads: 0 uses every core. explain: also explain the translations
-    of the examples. ignore_case: ignore case in scores and word groups. tokenizer: ``none`` if all
-    lines are tokenised, ``words`` if not; None: as the models read text. pair: the languages of
-    ``test``, as in ``en-de``, if no model names them. scores: sentence scores from other tools,
-    ``"NAME:METRIC=FILE"``; see ``comparison.external``.
+    ignore cached translations. quick: skip what runs the models again after translating:
+    perplexity, search errors, noisy-channel weights. curve: sizes, in sentence pairs, on which to
+    train the models again. seeds: samples of each size. threads: 0 uses every core. explain: also
+    explain the translations of the examples. ignore_case: ignore case in scores and word groups.
+    tokenizer: ``none`` if all lines are tokenised, ``words`` if not; None: as the models read text.
+    pair: the languages of ``test``, as in ``en-de``, if no model names them. scores: sentence
+    scores from other tools, ``"NAME:METRIC=FILE"``; see ``comparison.external``.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError if systems,
     lines and languages do not fit together, and for files that cannot be read.
@@ -256,7 +258,7 @@ def compare(
     by_name, threads = steps.systems_by_name(systems), cores(threads)
     material = steps.material(by_name, test, references, ignore_case, tokenizer, file_format, pair)
     terms = Path(glossary) if glossary else None
-    task = Task(by_name, material, threads, tokenizer, terms, inflected, fresh)
+    task = Task(by_name, material, threads, tokenizer, terms, inflected, fresh, quick)
     columns = read_columns(scores, by_name, len(material.text))
     needed = trainings(task.models, curve, seeds, task.test, models.MODELS / "curve")
     comparison = steps.scored(task, examples, columns)

@@ -51,6 +51,14 @@ Examples = Annotated[int, Option(min=0, max=10**6, help="Number of example sente
 Fresh = Annotated[
     bool, Option("--fresh", help="Translate again; ignore translations recorded earlier.")
 ]
+Quick = Annotated[
+    bool,
+    Option(
+        "--quick",
+        help="Only analyse the translations: skip perplexity, search errors and noisy-channel "
+        "weights, for which the models run several times more.",
+    ),
+]
 IgnoreCase = Annotated[bool, Option("--ignore-case", help="Ignore case in scores and word groups.")]
 Tokenizer = Annotated[
     Kind | None,
@@ -83,7 +91,8 @@ def compare(
     systems: Systems = None, test: options.Scored = None, file_format: options.FileFormat = None,
     pair: Pair = None, html: Html = None, as_json: AsJson = False,
     reference: References = None, examples: Examples = 12, glossary: Glossary = None,
-    inflected: options.Inflected = False, fresh: Fresh = False, curve: CurveSizes = None,
+    inflected: options.Inflected = False, fresh: Fresh = False, quick: Quick = False,
+    curve: CurveSizes = None,
     seeds: Seeds = 3, threads: options.Threads = 0, ignore_case: IgnoreCase = False,
     tokenizer: Tokenizer = None, scores: Scores = None, csv: Csv = None,
     latex: Latex = None, full: Full = False, quiet: options.Quiet = False,
@@ -102,9 +111,9 @@ def compare(
         paper.check_latex(latex)
     comparison = mtkit.compare(
         systems or (), test, references=reference or (), examples=examples, glossary=glossary,
-        inflected=inflected, fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds,
-        threads=cores, explain=html is not None, ignore_case=ignore_case, tokenizer=tokenizer,
-        file_format=file_format or "", pair=pair, scores=scores or (),
+        inflected=inflected, fresh=fresh, quick=quick, curve=_sizes(curve) if curve else (),
+        seeds=seeds, threads=cores, explain=html is not None, ignore_case=ignore_case,
+        tokenizer=tokenizer, file_format=file_format or "", pair=pair, scores=scores or (),
     )  # fmt: skip
     if csv is not None:
         names = paper.write_csv(finite(report.as_json(comparison)), csv)

@@ -31,7 +31,7 @@ SECTIONS = {
         "Weights": "weights tune",
         "Output": "out force html as_json csv latex full copy examples n_best keep clean tokens "
         "probabilities score",
-        "Run": "threads memory cluster seed seeds resume device precision fresh quiet help",
+        "Run": "threads memory cluster seed seeds resume device precision fresh quick quiet help",
     }.items()
     for name in names.split()
 }

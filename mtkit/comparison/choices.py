@@ -3,7 +3,8 @@
 Every output has one of these origins:
 
     first in all lists       every system ranks it first
-    first in p's list        not every system ranks it first; of those that do, p is the first one
+    first in p's list        only p ranks it first
+    first in several lists   several systems rank it first, but not every one
     in p's list              only the list of p contains it, and not first
     in several lists         several lists contain it, none of them first
     crossed                  no list contains it: two candidates were crossed
@@ -22,7 +23,8 @@ from mtkit.evaluation.statistics import Lines, Statistics
 from mtkit.system import Hypothesis
 from mtkit.text.corpus import Bitext
 
-FIRST_OF_ALL, SEVERAL = "first in all lists", "in several lists"
+FIRST_OF_ALL, FIRST_OF_SEVERAL = "first in all lists", "first in several lists"
+SEVERAL = "in several lists"
 CROSSED, PIECES = "crossed", "in pieces"
 
 
@@ -70,11 +72,16 @@ class Origin:
 
 @dataclass(frozen=True)
 class Choices:
-    """All origins that occur; candidates per sentence; BLEU and chrF of the oracle."""
+    """All origins that occur; candidates per sentence; BLEU and chrF of the oracle.
+
+    sole_part: the system that got all the weight and whose translations are the combination's; an
+    empty string if several systems have a weight.
+    """
 
     origins: list[Origin]
     candidates: float
     oracle: dict[str, float]
+    sole_part: str = ""
 
 
 def choices(chosen: Chosen, rows: Statistics) -> Choices:
@@ -82,7 +89,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
     scorer, names = rows.scorer, list(chosen.alone)
     alone = {name: scorer.count(lines, ["bleu"]) for name, lines in chosen.alone.items()}
     labels = [origin(places, names) for places in chosen.places]
-    order = [FIRST_OF_ALL, *map(_first, names), *map(_listed, names)]
+    order = [FIRST_OF_ALL, *map(_first, names), FIRST_OF_SEVERAL, *map(_listed, names)]
     origins = [
         Origin(
             label, len(sentences), rows.score("bleu", sentences),
@@ -93,7 +100,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
     ]  # fmt: skip
     oracle_rows = scorer.count(chosen.oracle, ["bleu", "chrf"])
     oracle_scores = {metric: oracle_rows.score(metric) for metric in oracle_rows.rows}
-    return Choices(origins, chosen.candidates, oracle_scores)
+    return Choices(origins, chosen.candidates, oracle_scores, names[0] if len(names) == 1 else "")
 
 
 def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
@@ -104,7 +111,7 @@ def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
     if len(first) == len(names):
         return FIRST_OF_ALL
     if first:
-        return _first(first[0])
+        return _first(first[0]) if len(first) == 1 else FIRST_OF_SEVERAL
     if len(places) > 1:
         return SEVERAL
     return _listed(next(iter(places))) if places else CROSSED

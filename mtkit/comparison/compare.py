@@ -37,9 +37,10 @@ def scored(task: Task, examples: int, columns: Sequence[ExternalScores] = ()) ->
         for name, rows in seen.items()
     ]
     rows = sorted(set(chain.from_iterable(seen.values())))
-    with step("metrics, intervals and significance"):
+    with step("scores, significance, groups of words and sentences"):
         notes = warnings + unknown
-        return build(task.material, text, translations, examples, rows, notes, columns)
+        comparison = build(task.material, text, translations, examples, rows, notes, columns)
+    return replace(comparison, quick=task.quick)
 
 
 def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Explanation]]:
@@ -114,7 +115,7 @@ def material(
     if test:
         files = files_of(test)
     else:
-        files, file_format = _common_test_set(list(models.values()))
+        files, file_format = _common_test_set(models)
     if languages:
         refuse_exchanged("--test", files, languages)
     text = Bitext.read(*files, languages, file_format)
@@ -127,18 +128,26 @@ def material(
     return Material(text, scorer, languages)
 
 
-def _common_test_set(models: Sequence[Path]) -> tuple[Files, str]:
+def _common_test_set(models: Mapping[str, Path]) -> tuple[Files, str]:
     """Return the one test set that the manifests record, and its ``Manifest.file_format``."""
     if not models:
         raise InputError("only translation files are named; name the test set with --test SRC TGT")
-    recording = [path for path in models if Manifest.read(path).files("test")]
-    tests = {named_test_set(path) for path in recording or models}  # raises if no model records one
+    recording = {name: p for name, p in models.items() if Manifest.read(p).files("test")}
+    tests = dict[Files, list[str]]()  # names of models by test set
+    for name, path in (recording or models).items():
+        tests.setdefault(named_test_set(path), []).append(name)  # raises if no model records one
     if len(tests) > 1:
-        raise InputError("the models record different test sets; choose one with --test SRC TGT")
-    for path in models:
-        if path not in recording:
+        named = "; ".join(
+            f"{', '.join(names)}: {', '.join(map(str, files))}" for files, names in tests.items()
+        )
+        raise InputError(
+            f"the models record different test sets ({named}); choose one with --test SRC TGT"
+        )
+    for name, path in models.items():
+        if name not in recording:
             note(f"{path} records no test set; using that of the other models")
-    return tests.pop(), Manifest.read(recording[0]).file_format("test")
+    first = next(iter(recording.values()))
+    return next(iter(tests)), Manifest.read(first).file_format("test")
 
 
 def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:

@@ -1,23 +1,26 @@
 """The conclusion of a comparison: ranking, largest difference, agreement, weak points, next step.
 
-With several systems, a is the best by BLEU and b the second. They differ in a group of sentences
-or words if the 95 % interval of a − b, over the same resamples of sentences, excludes 0. The group
-whose interval is furthest from 0 is named. BLEU of sentences and F1 or recall of words are all on
-a scale from 0 to 100. About one group in 20 differs by chance.
+With several systems, a is the best by BLEU and b the second. A combination that returns another
+system's translations has no rank of its own. a and b differ in a group of sentences or words if
+the 95 % interval of a − b, over the same resamples of sentences, excludes 0. The group whose
+interval is furthest from 0 is named. BLEU of sentences and F1 or recall of words are all on a scale
+from 0 to 100. About one group in 20 differs by chance.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from mtkit.comparison.report import SMALL_TEST_SET, Comparison, SystemResult
+from mtkit.comparison.report import SMALL_TEST_SET, Comparison, SystemResult, ranking
 from mtkit.comparison.where import MIN_WORDS, Difference
 from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import LABELS, label
 from mtkit.evaluation.significance import ALPHA
 from mtkit.manifest import COMBINATION
+from mtkit.translators import TRANSLATORS
 
 GROUPS = {
     "frequency": "words seen {} × in training",
@@ -27,6 +30,7 @@ GROUPS = {
     "source frequency": "source words seen {} × in training",
 }
 USELESS, PERFECT = 2.0, 99.9  # BLEU below or above these suggests a wrong input file
+RANKS = ("Third", "fourth", "fifth")  # systems that are named after the best two
 FALLING = 0.98  # a dev perplexity below this share of the previous best is still falling
 
 
@@ -40,13 +44,19 @@ class Group(NamedTuple):
 
 
 def conclude(comparison: Comparison) -> list[str]:
-    """Return the conclusion: five sentences, or four for a single system."""
-    a, *others = sorted(comparison.systems, key=lambda system: -system.bleu)
+    """Return the conclusion: four to six sentences."""
+    ranked = ranking(comparison.systems)
+    a, *others = ranked
     if not others:
-        sentences = [_scores(a), _weakest(comparison, a)]
+        sentences = [_scores(a), _weakest(comparison, a), *_further(comparison, ranked)]
     else:
         b = others[0]
-        sentences = [_ahead(comparison, a, b), _strongest(comparison, a, b), _agreement(comparison)]
+        sentences = [
+            _ahead(comparison, a, b, len(ranked)),
+            _strongest(comparison, a, b),
+            *_further(comparison, ranked),
+            _agreement(ranked),
+        ]
     return [*sentences, _weak_points(comparison), f"Next: {_advice(comparison)}."]
 
 
@@ -57,8 +67,11 @@ def _scores(system: SystemResult) -> str:
     return f"{system.name} scores {scores}."
 
 
-def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
-    """Return by which metrics ``a`` is ahead of ``b`` or behind it, each with its significance."""
+def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult, n: int) -> str:
+    """Return by which metrics ``a`` is ahead of ``b`` or behind it, each with its significance.
+
+    n: number of systems that have a rank.
+    """
     tests = {p.metric: p.significance for p in comparison.pairs if {p.a, p.b} == {a.name, b.name}}
     ahead, behind = list[str](), list[str]()
     for metric in (metric for metric in a.metrics if metric in b.metrics):
@@ -67,12 +80,34 @@ def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
             side = ahead if (gap < 0) == a.metrics[metric].less_is_better else behind
             size = f"{abs(gap):.1f}" if metric in LABELS else f"{abs(gap):.3g}"
             side.append(f"{size} {label(metric)} ({tests.get(metric, 'untested')})")
-    n = len(comparison.systems)
     other = f"{b.name} (second of {n} systems)" if n > 2 else b.name
     clauses = [f"ahead of {other} by {_and(ahead)}"] if ahead else []
     if behind:
         clauses.append(f"behind {'it' if ahead else other} by {_and(behind)}")
     return f"{a.name} is {', '.join(clauses) or f'as good as {other} by every metric'}."
+
+
+def _further(comparison: Comparison, ranked: Sequence[SystemResult]) -> list[str]:
+    """Return a sentence on the other systems: how far each is behind the one ranked before it."""
+    clauses = [
+        f"{rank}: {s.name}, {_behind(comparison, before, s)}"
+        for rank, (before, s) in zip(RANKS, pairwise(ranked[1:]), strict=False)
+    ]
+    if more := ranked[2 + len(RANKS) :]:
+        clauses.append(f"{len(more)} more, down to {more[-1].bleu:.1f} BLEU")
+    clauses += [s.equation for s in comparison.systems if s.equation]
+    return ["; ".join(clauses) + "."] if clauses else []
+
+
+def _behind(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
+    """Return the BLEU of ``a`` − that of ``b`` with the larger of the two corrected p-values."""
+    gap = f"{a.bleu - b.bleu:.1f} BLEU behind {a.name}"
+    for pair in comparison.pairs:
+        if pair.metric == "bleu" and {pair.a, pair.b} == {a.name, b.name}:
+            values = pair.p_values((comparison.test.resamples, comparison.test.trials), holm=True)
+            larger = values[pair.holm_randomization > pair.holm_bootstrap]
+            return f"{gap} ({pair.significance}, p {larger})"
+    return f"{gap} (untested)"
 
 
 def _groups(comparison: Comparison) -> Iterator[Group]:
@@ -135,9 +170,9 @@ def _weakest(comparison: Comparison, system: SystemResult) -> str:
     return f"It is weakest on {group.name}: {group.measure} {figure}."
 
 
-def _agreement(comparison: Comparison) -> str:
+def _agreement(systems: Sequence[SystemResult]) -> str:
     """Return which system each metric ranks first; ignores ties and metrics that a system lacks."""
-    votes, systems = dict[str, list[str]](), comparison.systems
+    votes = dict[str, list[str]]()
     for metric, figure in systems[0].metrics.items():
         if all(metric in s.metrics for s in systems):
             sign = -1 if figure.less_is_better else 1
@@ -175,6 +210,8 @@ def _weak_points(comparison: Comparison) -> str:
         points.append(f"{comparison.seen} sentences seen in training")
     if single_seed:
         points.append(f"only one seed of {_and(single_seed)}")
+    if comparison.quick and any(s.kind in TRANSLATORS for s in comparison.systems):
+        points.append("perplexity and search errors not measured (--quick)")
     return f"Weak points: {', '.join(points)}." if points else "No weak point is known."
 
 
@@ -188,7 +225,8 @@ def _advice(comparison: Comparison) -> str:
     if N < SMALL_TEST_SET:
         return f"test on more sentences; {N} can show only large differences"
     if unfinished := [s.name for s in systems if _still_falls(s)]:
-        return f"train {_and(unfinished)} longer; the dev perplexity was still falling at the end"
+        names = list(dict.fromkeys(_family(comparison, name) for name in unfinished))
+        return f"train {_and(names)} longer; the dev perplexity was still falling at the end"
     if comparison.spreads and all(s.networks == 1 for s in systems):
         return "use the networks of several seeds as an ensemble (NAME=DIR+DIR)"
     kinds = {s.kind for s in systems}
@@ -202,6 +240,14 @@ def _advice(comparison: Comparison) -> str:
     if len(systems) == 1:
         return "compare it with another system (a model, or NAME=FILE)"
     return "look at the sentences that one system translates better"
+
+
+def _family(comparison: Comparison, name: str) -> str:
+    """Return the common name of a system and those that differ only in the seed."""
+    for spread in comparison.spreads:
+        if name in spread.systems:
+            return f"{spread.name} ({len(spread.systems)} seeds)"
+    return name
 
 
 def _still_falls(system: SystemResult) -> bool:

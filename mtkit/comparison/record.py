@@ -54,6 +54,15 @@ class Record:
     chosen: Chosen | None = None  # choices of a combination
     bits: Mapping[Question, float | None] = field(default_factory=dict)  # per reference character
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has more than translations; a combination has no scores of its own."""
+        return bool(self.scores) or self.chosen is not None
+
+    def translations(self) -> Record:
+        """Return the record without all that ``--quick`` skips."""
+        return Record(self.best, self.seconds, self.threads, chosen=self.chosen)
+
 
 def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = None) -> Path:
     """Return the path of a model's record; it changes when a file of the model changes.

@@ -6,6 +6,7 @@ Every score is computed from sums of the rows that ``evaluation.statistics`` cou
 
 from __future__ import annotations
 
+import re
 import statistics
 from bisect import bisect
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import LOWER_IS_BETTER, Metric
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
 from mtkit.evaluation.significance import Pair, interval, significance
-from mtkit.evaluation.statistics import Lines, Scorer, Statistics, check_parallel
+from mtkit.evaluation.statistics import RESAMPLES, TRIALS, Lines, Scorer, Statistics, check_parallel
 from mtkit.explanation.reasons import Explanation
 from mtkit.models import check_names
 from mtkit.system import Score
@@ -43,7 +44,7 @@ SMALL_TEST_SET = 100  # a test set with fewer sentences causes a warning
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test set: its files, languages and size, and how it is scored."""
+    """The test set: its files, languages and size, and how it is scored and tested."""
 
     name: str
     source: str
@@ -53,6 +54,8 @@ class TestSet:
     references: int
     tokenize: str  # BLEU's tokenizer
     ignore_case: bool = False  # in scores and in tables of words
+    resamples: int = RESAMPLES  # of the bootstrap
+    trials: int = TRIALS  # of approximate randomisation
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,15 +144,46 @@ class SystemResult(Run):
         """Corpus BLEU, 0 to 100."""
         return self.metrics["bleu"].score
 
+    @property
+    def sole_part(self) -> str:
+        """The system whose translations this combination returns; empty if it chooses."""
+        return self.choices.sole_part if self.choices else ""
+
+    @property
+    def equation(self) -> str:
+        """Whose translations these are, if all weight is on one part; else an empty string."""
+        return f"{self.name} = {self.sole_part}'s translations" if self.sole_part else ""
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """One metric over seeds: mean, sample standard deviation, lowest and highest score."""
+
+    mean: float
+    deviation: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, scores: Sequence[float]) -> SeedScores:
+        """Summarise two or more scores."""
+        return cls(statistics.mean(scores), statistics.stdev(scores), min(scores), max(scores))
+
 
 @dataclass(frozen=True)
 class Spread:
-    """BLEU of systems that differ only in the seed: each, mean and sample standard deviation."""
+    """Systems that differ only in the seed.
+
+    bleu: of each. mean, deviation: of BLEU. name: what their names have in common. metrics: every
+    metric that all of them have.
+    """
 
     systems: list[str]
     bleu: list[float]
     mean: float
     deviation: float
+    name: str
+    metrics: dict[str, SeedScores]
 
 
 @dataclass(frozen=True)
@@ -166,6 +200,7 @@ class Comparison:
     seen: int  # test sentences that are in some system's training text
     examples: tuple[Example, ...]
     warnings: list[str]
+    quick: bool = False  # whether analyses that run the models again were skipped
     curve: Curve | None = None  # learning curves
     explanations: Mapping[int, Sequence[Explanation]] = field(default_factory=dict)  # by line
     sentences: Mapping[str, groups.Groups] = field(default_factory=dict)  # "length", "frequency"
@@ -249,8 +284,9 @@ def _test_set(material: Material) -> TestSet:
     x, y = material.text.paths
     sizes, scorer = (len(material.text), len(material.scorer.references)), material.scorer
     return TestSet(
-        x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case
-    )
+        x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case,
+        scorer.resamples, scorer.trials,
+    )  # fmt: skip
 
 
 def _doubts(sentences: int, systems: Sequence[SystemResult]) -> Iterator[str]:
@@ -356,14 +392,44 @@ def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResul
     for family in dict.fromkeys(t.family for t in translations if t.family):
         members = [s for t, s in zip(translations, systems, strict=True) if t.family == family]
         if len(members) > 1:
-            bleu = [s.bleu for s in members]
-            mean, deviation = statistics.mean(bleu), statistics.stdev(bleu)
-            spreads.append(Spread([s.name for s in members], bleu, mean, deviation))
+            names = [s.name for s in members]
+            scores = {
+                metric: SeedScores.of([s.metrics[metric].score for s in members])
+                for metric in members[0].metrics
+                if all(metric in s.metrics for s in members)
+            }
+            bleu = scores["bleu"]
+            spreads.append(
+                Spread(
+                    names, [s.bleu for s in members], bleu.mean, bleu.deviation,
+                    family_name(names), scores,
+                )
+            )  # fmt: skip
     return spreads
+
+
+def family_name(systems: Sequence[str]) -> str:
+    """Return the name that systems of several seeds share, without -1, -2 …; else all names.
+
+    >>> family_name(["nmt-en-de-1", "nmt-en-de-12"]), family_name(["a", "b"])
+    ('nmt-en-de', 'a, b')
+    """
+    names = {re.sub(r"-\d+$", "", name) for name in systems}
+    return names.pop() if len(names) == 1 else ", ".join(systems)
+
+
+def ranking(systems: Sequence[SystemResult]) -> list[SystemResult]:
+    """Return the systems, the highest BLEU first.
+
+    A combination that returns the translations of another system here is left out: it is no rival.
+    """
+    scores = {system.name: system.bleu_parts for system in systems}
+    different = [s for s in systems if s.bleu_parts != scores.get(s.sole_part)]
+    return sorted(different, key=lambda system: -system.bleu)
 
 
 def _rivals(systems: Sequence[SystemResult]) -> list[str]:
     """Return the best system by BLEU and the best other one, of another kind if there is one."""
-    first, *others = sorted(systems, key=lambda system: -system.bleu)
+    first, *others = ranking(systems)
     of_other_kinds = [s for s in others if s.kind != first.kind]
     return [s.name for s in (first, *(of_other_kinds or others)[:1])] if others else []

@@ -21,7 +21,7 @@ from mtkit.comparison.faults import WIDER, errors
 from mtkit.comparison.record import Record
 from mtkit.comparison.report import Material, Translations
 from mtkit.comparison.where import Links, Text, Words, lower
-from mtkit.console import note, step
+from mtkit.console import busy, note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import frequencies, token_probabilities
 from mtkit.evaluation.statistics import check_parallel
@@ -59,6 +59,7 @@ class Task:
     glossary: Path | None = None  # file of phrases and their prescribed translations
     inflected: bool = False  # whether glossary phrases match inflected forms, too
     fresh: bool = False  # translate again, even if there is a record
+    quick: bool = False  # skip all that runs the models again after translating
 
     @property
     def test(self) -> Bitext:
@@ -101,8 +102,9 @@ def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
     glossary = task.glossary_in(tokenizer)  # refuse an invalid glossary before the long work
     if glossary and task.glossary:
         glossary.note_left_out(task.glossary)
-    align = aligner(directories)
-    text, notes = in_tokens(task.test, tokenizer, directories, align)
+    with step("word frequencies and word alignment of the test set"):
+        align = aligner(directories)
+        text, notes = in_tokens(task.test, tokenizer, directories, align)
     translations = []
     for name, parts in task.systems.items():
         if name in files:
@@ -142,12 +144,14 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
     recorded = None if task.fresh else record.read(path, len(task.test))
     if recorded:
         note(f"{name}: reusing recorded translations ({path}); --fresh translates again")
-    else:
-        recorded = _translate(name, parts, task)
+    if not recorded or not (task.quick or recorded.is_complete):
+        recorded = _record(name, parts, task, recorded)
         if not record.write(recorded, path):
             note(f"{name}: {directory} is read-only; its translations are not recorded")
         elif stale := record.prune(path):
             note(f"{name}: {stale} outdated translations removed from {path.parent}")
+    if task.quick:  # even if the record has more, so that equal calls give equal reports
+        recorded = recorded.translations()
     references = manifest.word_tokenizer.tokenize_all(task.test.target)
     # Networks that differ only in the seed form a family; with a time budget, updates vary, too.
     config = manifest.config | {"seed": 0, "updates": 0}
@@ -183,21 +187,39 @@ def opened(parts: Parts, task: Task) -> System:
     return system
 
 
-def _translate(name: str, parts: Parts, task: Task) -> Record:
-    system, source = opened(parts, task), task.test.source
+def _record(name: str, parts: Parts, task: Task, recorded: Record | None) -> Record:
+    """Return a new record, or ``recorded`` with all that it lacks."""
+    with busy(f"{name}: loading the model"):
+        system = opened(parts, task)
+    recorded = recorded or _translate(name, system, task)
+    if task.quick or recorded.is_complete:
+        return recorded
+    note(f"{name}: perplexity and search errors; --quick skips them")
+    return _analysed(name, parts, system, task, recorded)
 
-    def best_of(translator: System) -> list[Hypothesis]:
-        return [hypotheses[0] for hypotheses in translator.translate(source)]
 
-    system.translate(source[:1])  # kernels and caches are loaded before the clock starts
+def _translate(name: str, system: System, task: Task) -> Record:
+    source = task.test.source
+    with busy(f"{name}: loading the model"):
+        system.translate(source[:1])  # kernels and caches are loaded before the clock starts
     with step(f"{name}: translating {len(source)} sentences"):
         start = time.perf_counter()
-        best = best_of(system)
+        best = _best_of(system, source)
         seconds = time.perf_counter() - start
+    chosen = None
     if isinstance(system, Combination):
         with step(f"{name}: candidates of the combination"):
             chosen = Chosen.of(system, best, task.test)
-        return Record(best, seconds, task.threads, chosen=chosen)
+    return Record(best, seconds, task.threads, chosen=chosen)
+
+
+def _best_of(translator: System, source: Sequence[str]) -> list[Hypothesis]:
+    return [hypotheses[0] for hypotheses in translator.translate(source)]
+
+
+def _analysed(name: str, parts: Parts, system: System, task: Task, recorded: Record) -> Record:
+    """Add all that takes further runs of the model: a wider search, scores, other weights."""
+    source = task.test.source
     with step(f"{name}: scoring the references"):
         pairs = task.test.pairs()
         scores = system.score(pairs)
@@ -206,7 +228,7 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
         )
         bits = {q: j.perplexity.bits_per_character for q, j in probabilities.items()}
     with step(f"{name}: search errors, by a wider beam"):
-        wider = best_of(system.wider(WIDER))
+        wider = _best_of(system.wider(WIDER), source)
     channel = {}
     if isinstance(system, SmtSystem):
         with step(f"{name}: noisy-channel weights"):
@@ -215,13 +237,19 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
             presets = {label: weights_named(key, ratio) for key, label in CHANNEL.items()}
             for label, weights in presets.items():
                 differs = system.weights != weights
-                outputs = best_of(system.with_weights(weights)) if differs else best
+                outputs = recorded.best
+                if differs:
+                    outputs = _best_of(system.with_weights(weights), source)
                 channel[label] = [h.text for h in outputs]
         if system.weights not in presets.values():
             tuned = manifest.config.get("tune", "none") != "none"
-            channel["Tuned weights" if tuned else "Its own weights"] = [h.text for h in best]
-    wide = [h.score for h in wider], [h.text for h in wider]
-    return Record(best, seconds, task.threads, scores, *wide, channel, bits=bits)
+            channel["Tuned weights" if tuned else "Its own weights"] = [
+                h.text for h in recorded.best
+            ]
+    return replace(
+        recorded, scores=scores, wider=[h.score for h in wider],
+        wider_texts=[h.text for h in wider], channel=channel, bits=bits,
+    )  # fmt: skip
 
 
 def _training_log(directory: Path) -> list[dict[str, float]]:

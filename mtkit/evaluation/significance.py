@@ -8,6 +8,9 @@ trial. p is two-sided and never 0 (Davison & Hinkley 1997, 4.4; Phipson & Smyth 
     bootstrap       p = (1 + #{|δ* − δ| ≥ |δ|}) / (1 + trials)       δ* − δ: under no difference
     randomisation   p = (1 + #{|δ*| ≥ |δ|}) / (1 + trials)
 
+If no trial is as extreme, p = 1 / (1 + trials), and more trials could only lower it. Such a p is
+shown as an upper bound: p ≤ 0.001.
+
 For m pairs of systems, the Holm (1979) correction keeps the risk of any false positive below α:
 
     p̂_(k) = max_{j ≤ k} min(1, (m − j + 1) p_(j))                   p_(1) ≤ … ≤ p_(m)
@@ -16,7 +19,10 @@ People may not notice a significant difference. The share of such differences fo
 the same system as the metric (Kocmi et al. 2024, "Navigating the Metrics Maze", for news and web
 text; constants of their program MT-Thresholds):
 
-    agreement       a / (1 + exp(−b |δ|)), at least ½
+    agreement       a / (1 + exp(−b min(|δ|, δ_max))), at least ½
+
+δ_max is the largest difference in the paper's table of thresholds: 85 % at 3.35 BLEU, 90 % at 3.05
+chrF. The paper states none for larger differences; that at δ_max is then a lower bound.
 """
 
 from __future__ import annotations
@@ -35,7 +41,7 @@ from mtkit.evaluation.statistics import Statistics
 ALPHA = 0.05  # below this p a difference is significant
 UNTESTED = {"ter"}  # metrics without significance tests
 SCALES = {"bleu": (0.0, 100.0), "chrf": (0.0, 100.0), "ter": (0.0, math.inf)}
-AGREEING = {"bleu": (0.8833, 0.9664), "chrf": (0.9300, 1.1143)}  # a, b by metric
+AGREEING = {"bleu": (0.8833, 0.9664, 3.35), "chrf": (0.9300, 1.1143, 3.05)}  # a, b, δ_max
 
 
 def interval(statistics: Statistics, metric: str) -> tuple[float, float] | tuple[None, None]:
@@ -60,7 +66,7 @@ class Pair:
     p_sacrebleu: as sacreBLEU's command prints it for the paired bootstrap,
     (1 + #{|δ*| − mean |δ*| > |δ|})/(1 + trials), about half of ``p_bootstrap``; 1 if δ is 0, None
     for an external metric. agreement: share of such differences with which people agree, 0.5 to 1;
-    None if it is not known for the metric.
+    a lower bound beyond δ_max; None if it is not known for the metric.
     """
 
     a: str
@@ -83,6 +89,23 @@ class Pair:
     def significance(self) -> str:
         """The number of ``rejections`` in words."""
         return ("not significant", "disputed", "significant")[self.rejections]
+
+    @property
+    def agreement_is_bound(self) -> bool:
+        """Whether the difference is larger than any for which the agreement is known."""
+        return self.metric in AGREEING and abs(self.delta) > AGREEING[self.metric][2]
+
+    def p_values(self, trials: tuple[int, int], holm: bool = False) -> list[str]:
+        """Return both p-values with a sign: ``= 0.03``, or ``≤ 0.001`` if no trial is as extreme.
+
+        trials: of the bootstrap, of the randomisation. holm: return the corrected ones.
+        """
+        own = self.p_bootstrap, self.p_randomization
+        shown = (self.holm_bootstrap, self.holm_randomization) if holm else own
+        return [
+            f"{'≤' if p <= 1 / (1 + n) else '='} {value:.2g}"
+            for p, n, value in zip(own, trials, shown, strict=True)
+        ]
 
 
 def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
@@ -149,13 +172,13 @@ def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> P
 def agreement(metric: str, δ: float) -> float | None:
     """Return the share of differences of δ in ``metric`` with which people agree; None if unknown.
 
-    >>> [round(agreement(metric, 1), 2) for metric in ("bleu", "chrf")]
-    [0.64, 0.7]
+    >>> [round(agreement(metric, δ), 2) for metric in ("bleu", "chrf") for δ in (1, 40)]
+    [0.64, 0.85, 0.7, 0.9]
     """
     if metric not in AGREEING:
         return None
-    a, b = AGREEING[metric]
-    return max(0.5, a / (1 + math.exp(-b * abs(δ))))
+    a, b, largest = AGREEING[metric]
+    return max(0.5, a / (1 + math.exp(-b * min(abs(δ), largest))))
 
 
 def _p_value(as_large: NDArray[np.bool_]) -> float:

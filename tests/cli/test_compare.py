@@ -220,6 +220,44 @@ def test_a_model_without_a_test_set_uses_that_of_the_others(project: Path) -> No
     assert b"models/nmt was trained without a test set; name one with --test" in done.stderr
 
 
+def test_models_with_different_test_sets_are_named(project: Path) -> None:
+    """Such as a combination made before its systems were trained again."""
+    where = project / "apart"
+    (where / "models").mkdir(parents=True)
+    for copy, model, test in (("a", "smt", "one"), ("b", "nmt", "one"), ("c", "nmt", "two")):
+        shutil.copytree(project / "models" / model, where / "models" / copy)
+        manifest = json.loads((where / "models" / copy / "manifest.json").read_text("utf-8"))
+        manifest["corpus"]["test"] = [f"/x/{test}.en", f"/x/{test}.de"]
+        (where / "models" / copy / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    done = mtkit("compare", cwd=where, check=2)
+    assert done.stderr.decode() == (
+        "mtkit: the models record different test sets (a, b: /x/one.en, /x/one.de; c: /x/two.en, "
+        "/x/two.de); choose one with --test SRC TGT\n"
+    )
+
+
+def test_quick_skips_what_runs_the_models_again(project: Path) -> None:
+    for language in ("en", "de"):
+        lines = (project / f"test.{language}").read_bytes().splitlines(keepends=True)
+        (project / f"short.{language}").write_bytes(b"".join(lines[:21]))
+    call = ("compare", "--test", "short.en", "short.de")
+    quick = mtkit(*call, "--quick", cwd=project)
+    unknown = "perplexity and search errors not measured (--quick)"
+    assert unknown in " ".join(quick.stdout.decode().split())
+    assert b"nmt: translating 21 sentences" in quick.stderr
+    assert b"wider beam" not in quick.stderr
+    found = json.loads(mtkit(*call, "--quick", "--json", cwd=project).stdout)
+    assert found["quick"] is True
+    assert [(s["errors"], s["perplexity"], s["channel"]) for s in found["systems"]] == [
+        (None, {}, {})
+    ] * 2
+    whole = mtkit(*call, cwd=project)
+    assert unknown not in " ".join(whole.stdout.decode().split())
+    assert b"nmt: perplexity and search errors; --quick skips them" in whole.stderr
+    assert b"nmt: search errors, by a wider beam" in whole.stderr
+    assert b"translating" not in whole.stderr
+
+
 def test_a_curve_needs_the_training_text(project: Path) -> None:
     test = ("--test", "test.en", "test.de")
     done = mtkit("compare", "models/smt", *test, "--curve", "100,200", cwd=project, check=2)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from mtkit.comparison.choices import Choices
 from mtkit.comparison.conclusion import conclude
-from mtkit.comparison.report import Comparison, ScoredGroup, Spread, SystemResult
+from mtkit.comparison.report import Comparison, ScoredGroup, SeedScores, Spread, SystemResult
 from mtkit.comparison.where import Accuracy, Difference, Grouping
 from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import Metric
@@ -41,7 +42,8 @@ def compared(*systems: SystemResult, **facts: Any) -> Comparison:
 SMT = system("smt", "smt", 35.3, 63.8, 48.1)
 NMT = system("nmt", "nmt", 41.4, 63.4, 43.5)
 PAIRS = [gap("smt", "nmt", "bleu", -6.1, 0.001, 0.001), gap("smt", "nmt", "chrf", 0.4, 0.2, 0.6)]
-ONE = Spread(["nmt", "nmt-2"], [41.4, 41.0], 41.2, 0.3)
+OVER_SEEDS = {"bleu": SeedScores(41.2, 0.3, 41.0, 41.4)}
+ONE = Spread(["nmt", "nmt-2"], [41.4, 41.0], 41.2, 0.3, "nmt", OVER_SEEDS)
 
 
 def test_leader_margins_and_significance_are_stated() -> None:
@@ -60,9 +62,52 @@ def test_leader_margins_and_significance_are_stated() -> None:
 
 def test_the_best_two_of_many_systems_are_compared() -> None:
     third = system("third", "file", 20.0, 70.0, 60.0)
-    who, _, agreement, *_ = conclude(compared(third, SMT, NMT, pairs=PAIRS))
+    who, _, _, agreement, *_ = conclude(compared(third, SMT, NMT, pairs=PAIRS))
     assert who.startswith("nmt is ahead of smt (second of 3 systems) by 6.1 BLEU (significant)")
     assert agreement == "The metrics disagree: nmt is best by BLEU and TER; third is best by chrF."
+
+
+def test_other_systems_are_placed_in_one_sentence() -> None:
+    third = system("third", "file", 29.0, 60.0, 60.0)
+    pairs = [*PAIRS, gap("third", "smt", "bleu", -6.3, 1 / 1001, 1 / 10_001)]
+    said = conclude(compared(third, SMT, NMT, pairs=pairs))
+    assert said[2] == "Third: third, 6.3 BLEU behind smt (significant, p ≤ 0.001)."
+    assert len(said) == 6
+    more = [system(f"s{k}", "file", 20.0 - k, 60.0, 60.0) for k in range(4)]
+    said = conclude(compared(third, SMT, NMT, *more, pairs=pairs))
+    assert said[2] == (
+        "Third: third, 6.3 BLEU behind smt (significant, p ≤ 0.001); fourth: s0, 9.0 BLEU behind "
+        "third (untested); fifth: s1, 1.0 BLEU behind s0 (untested); 2 more, down to 17.0 BLEU."
+    )
+    assert len(said) == 6
+
+
+def copying(part: SystemResult, sole_part: str) -> SystemResult:
+    """Return a combination with the scores of ``part``."""
+    return replace(
+        part, name="combined", kind="combination", choices=Choices([], 1.0, {}, sole_part)
+    )
+
+
+def test_a_combination_of_one_system_is_no_rival_of_that_system() -> None:
+    copy = copying(NMT, "nmt")
+    said = conclude(compared(SMT, NMT, copy, pairs=PAIRS))
+    assert said[0].startswith("nmt is ahead of smt by 6.1 BLEU (significant)")
+    assert said[2] == "combined = nmt's translations."
+    assert said[3].startswith("The metrics disagree: nmt is best by BLEU and TER")
+    alone = conclude(compared(SMT, copy))
+    assert alone[0].startswith("combined is ahead of smt by 6.1 BLEU")
+    assert alone[2] == "combined = nmt's translations."
+    chooses = conclude(compared(SMT, NMT, copying(NMT, "")))
+    assert not any("translations." in sentence for sentence in chooses)
+    assert conclude(compared(NMT, copy))[2] == "combined = nmt's translations."
+
+
+def test_a_quick_comparison_says_what_it_does_not_know() -> None:
+    [*_, points, _] = conclude(compared(SMT, replace(NMT, networks=2), quick=True))
+    assert points == "Weak points: perplexity and search errors not measured (--quick)."
+    [*_, points, _] = conclude(compared(system("a", "file", 20, 60, 60), quick=True))
+    assert points == "No weak point is known."
 
 
 def test_ties_are_stated() -> None:
@@ -152,6 +197,10 @@ ADVICE: dict[str, tuple[Comparison, str]] = {
     "unseen": (compared(SMT, NMT, seen=2, sentences=60), "test on sentences that no system"),
     "more": (compared(SMT, replace(NMT, training=FALLING), sentences=60), "test on more sentences"),
     "longer": (compared(SMT, replace(NMT, training=FALLING)), "train nmt longer; the dev perpl"),
+    "seeds": (
+        compared(SMT, replace(NMT, training=FALLING), spreads=[replace(ONE, name="family")]),
+        "train family (2 seeds) longer; the dev perplexity was still",
+    ),
     "diverged": (
         compared(SMT, replace(NMT, training=[*FALLING, {"update": 5}])),
         "combine both systems",

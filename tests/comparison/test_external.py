@@ -76,7 +76,7 @@ def test_lower_is_better_where_specified(report: Comparison) -> None:
     x = [line for line in said if "MetricX" in line]
     assert any(line.startswith("other scores") and "lower than nmt (signif" in line for line in x)
     assert any("COMET higher than nmt (significant" in line for line in said)
-    who, _, agreement, *_ = conclude(report)
+    who, _, _, agreement, *_ = conclude(report)
     ahead, behind = who.split("behind it by")
     assert who.startswith("nmt is ahead of other")
     assert "COMET" in behind

@@ -6,12 +6,14 @@ import csv
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtkit.cli.output import finite
+from mtkit.comparison.choices import Chosen
 from mtkit.comparison.external import ExternalScores
 from mtkit.comparison.page.paper import as_latex, check_latex, escaped, letter, tables, write_csv
 from mtkit.comparison.report import Comparison, as_json
@@ -120,6 +122,53 @@ def test_the_table_has_scores_marks_and_signatures(report: Comparison) -> None:
     for system in report.systems:
         for metric in system.metrics.values():
             assert escaped(metric.signature) in text
+
+
+def test_seeds_have_a_row_of_mean_and_deviation(tmp_path: Path) -> None:
+    smt, nmt, other = systems()
+    seeds = [replace(t, name=f"nmt-{k}", kind="nmt", family="f") for k, t in ((1, nmt), (2, other))]
+    column = ExternalScores("smt", "Human", False, [k / 7 for k in range(len(SOURCES))])
+    report = built(SOURCES, REFERENCES, [smt, *seeds], resamples=5, trials=5, columns=[column])
+    *_, row = [line for line in as_latex(report).splitlines() if line.endswith(r"\\")]
+    [spread] = report.spreads
+    cells = [
+        rf"${scores.mean:.1f} \pm {scores.deviation:.1f}$" for scores in spread.metrics.values()
+    ]
+    assert row == " & ".join(["nmt, mean of 2 seeds", *cells, "--"]) + r" \\"
+    assert r"$\pm$: sample standard deviation over the seeds" in as_latex(report)
+    assert "seeds.csv" in write_csv(as_json(report), tmp_path)
+    first, *_ = read(tmp_path / "seeds.csv")
+    bleu = [s.bleu for s in report.systems[1:]]
+    assert first == {
+        "system": "nmt", "metric": "bleu", "seeds": 2, "mean": pytest.approx(sum(bleu) / 2),
+        "deviation": spread.deviation, "lowest": min(bleu), "highest": max(bleu),
+    }  # fmt: skip
+    assert "seeds" not in as_latex(built(SOURCES, REFERENCES, [smt], resamples=5, trials=5))
+
+
+def test_caption_and_label_name_languages_and_test_set() -> None:
+    options: dict[str, Any] = {"resamples": 5, "trials": 7}
+    named = {"languages": ("en", "pt-BR"), "paths": ("my test_1.en", "x.pt")}
+    text = as_latex(built(SOURCES, REFERENCES, systems()[:2], **options, **named))
+    assert r"on my test\_1.en (en $\to$ pt-BR, 30 sentences), with 95 \% intervals (5 bo" in text
+    assert "approximate randomisation, 7 trials" in text
+    assert r"\label{tab:en-pt-BR-my-test-1.en}" in text
+    bare = as_latex(built(SOURCES, REFERENCES, systems()[:2], **options))
+    assert r"\label{tab:test.en}" in bare
+    assert "on test.en (30 sentences)" in bare
+
+
+def test_a_combination_of_one_system_is_named_in_the_caption(tmp_path: Path) -> None:
+    smt, nmt, _ = systems()
+    chosen = Chosen([{"nmt": 0}] * len(SOURCES), {"nmt": nmt.outputs}, nmt.outputs, 5.0)
+    combined = replace(nmt, name="combined", kind="combination", chosen=chosen)
+    report = built(SOURCES, REFERENCES, [smt, nmt, combined], resamples=5, trials=5)
+    assert "combined = nmt's translations, as tuning gave it all the weight." in as_latex(report)
+    assert "all the weight" not in as_latex(replace(report, systems=report.systems[:2]))
+    write_csv(as_json(report), tmp_path)
+    assert [row["choices.sole_part"] for row in read(tmp_path / "systems.csv")] == [
+        None, None, "nmt",
+    ]  # fmt: skip
 
 
 def test_systems_beyond_z_have_letters_too() -> None:

@@ -21,11 +21,12 @@ from rich.console import Console
 from sacrebleu.metrics.chrf import CHRF
 
 from mtkit.cli.output import finite
+from mtkit.comparison.choices import Chosen, origin
 from mtkit.comparison.conclusion import conclude
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.page.render import as_html, print_report, sections, verdict, verdicts
 from mtkit.comparison.record import Record
-from mtkit.comparison.report import GROUP_SIZE, Comparison, as_json, length_groups
+from mtkit.comparison.report import GROUP_SIZE, Comparison, SeedScores, as_json, length_groups
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
@@ -235,6 +236,8 @@ def test_json_has_the_documented_shape(report: Comparison) -> None:
         "references": 1,
         "tokenize": "13a",
         "ignore_case": False,
+        "resamples": 60,
+        "trials": 60,
     }
     for system, result in zip(data["systems"], report.systems, strict=True):
         documented = {"name", "kind", "metrics", "perplexity", "seconds", "sentences_per_second"}
@@ -369,7 +372,42 @@ def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
     assert spread.mean == pytest.approx(sum(bleu) / 2)
     assert spread.deviation == pytest.approx(abs(bleu[0] - bleu[1]) / math.sqrt(2))
     assert "nmt, nmt-2" in printed(report)
+    assert spread.name == "nmt"
+    assert list(spread.metrics) == ["bleu", "chrf", "ter"]
+    assert spread.metrics["bleu"] == SeedScores(spread.mean, spread.deviation, min(bleu), max(bleu))
     assert built(SOURCES, REFERENCES, systems(), resamples=5, trials=5).spreads == []
+
+
+def test_a_combination_of_one_system_is_marked_and_is_no_rival() -> None:
+    smt, nmt, _ = systems()
+    N = len(SOURCES)
+    chosen = Chosen([{"nmt": 0}] * N, {"nmt": nmt.outputs}, nmt.outputs, 5.0)
+    combined = replace(nmt, name="combined", kind="combination", chosen=chosen)
+    report = built(SOURCES, REFERENCES, [smt, nmt, combined], resamples=5, trials=5)
+    marked = "combined = nmt's translations: tuning gave it all the weight."
+    for rendered in (printed(report), printed(report, full=False), Page(as_html(report)).text):
+        assert marked in " ".join(rendered.split())
+    assert as_json(report)["systems"][2]["choices"]["sole_part"] == "nmt"
+    assert report.examples[0].why.startswith(("nmt is ahead of smt", "combined chose"))
+    assert {(n.ahead, n.behind) for n in report.ngrams} == {("nmt", "smt"), ("smt", "nmt")}
+    both = replace(chosen, alone={"smt": smt.outputs, "nmt": nmt.outputs})
+    mixed = replace(combined, chosen=both)
+    report = built(SOURCES, REFERENCES, [smt, nmt, mixed], resamples=5, trials=5)
+    assert "translations: tuning" not in printed(report)
+
+
+def test_an_output_that_several_systems_rank_first_is_credited_to_none() -> None:
+    names = ["a", "b", "c"]
+    assert origin({"a": 0, "b": 0, "c": 0}, names) == "first in all lists"
+    assert origin({"a": 0, "b": 0, "c": 3}, names) == "first in several lists"
+    assert origin({"a": 1, "b": 0}, names) == "first in b's list"
+    smt, nmt, other = systems()
+    places = [{"a": 0, "b": 0} if k % 2 else {"a": 0} for k in range(len(SOURCES))]
+    alone = {"a": smt.outputs, "b": nmt.outputs, "c": other.outputs}
+    combined = replace(nmt, chosen=Chosen(places, alone, nmt.outputs, 5.0))
+    report = built(SOURCES, REFERENCES, [combined], resamples=5, trials=5)
+    counts = {o.label: o.sentences for o in report.systems[0].choices.origins}
+    assert counts == {"first in a's list": 15, "first in several lists": 15}
 
 
 def test_bleu_without_seen_sentences_is_shown() -> None:
@@ -477,6 +515,20 @@ def test_zero_bleu_is_explained_in_every_rendering() -> None:
         ),
         (gap("a", "b", "bleu", 0.8, 0.04, 0.06), "a scores 0.80 BLEU higher than b (disputed; "),
         (gap("a", "b", "bleu", 0.0, 1.0, 1.0), "a and b score the same BLEU."),
+        (gap("a", "b", "bleu", 2.5, 1 / 1001, 1 / 10_001), "p ≤ 0.001, 0.0001)."),
+        (gap("a", "b", "bleu", 2.5, 1 / 1001, 0.0002), "p ≤ 0.001, = 0.0002)."),
+        (
+            Pair("a", "b", "bleu", 2.5, 1 / 1001, 2 / 10_001, 3 / 1001, 6 / 10_001, 0.01),
+            "p ≤ 0.001, = 0.0002; Holm ≤ 0.003, = 0.0006).",
+        ),
+        (
+            replace(gap("a", "b", "bleu", 3.35, 0.002, 0.002), agreement=0.85),
+            "people agree with 85 % of such differences).",
+        ),
+        (
+            replace(gap("a", "b", "bleu", -3.36, 0.002, 0.002), agreement=0.85),
+            "people agree with at least 85 % of such differences).",
+        ),
     ],
 )
 def test_verdict(pair: Pair, words: str) -> None:

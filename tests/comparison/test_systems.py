@@ -119,6 +119,23 @@ def test_a_record_moves_with_its_model_not_with_code(
     )
 
 
+def test_quick_only_translates_and_a_later_run_adds_the_rest(
+    copies: dict[str, Path], test: Bitext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = {name: run(name, [path], task(test, quick=True)) for name, path in copies.items()}
+    for one in quick.values():
+        assert (one.errors, one.scores, one.bits) == (None, (), {})
+        assert (one.by_weights, one.by_wider) == ({}, ())
+    monkeypatch.delattr(of_systems, "_translate")  # the translations are not made again
+    for name, path in copies.items():
+        full = run(name, [path], task(test))
+        assert (full.outputs, full.seconds) == (quick[name].outputs, quick[name].seconds)
+        assert full.errors is not None
+        assert len(full.scores) == len(full.by_wider) == len(test)
+        assert bool(full.by_weights) == (name == "smt")
+        assert run(name, [path], task(test, quick=True)) == quick[name]
+
+
 def test_broken_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
     directory = copies["smt"]
     run("smt", [directory], task(test))

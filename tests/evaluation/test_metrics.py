@@ -236,6 +236,10 @@ def test_agreement_matches_mt_thresholds() -> None:
     for metric, delta in (("bleu", 1.0), ("bleu", -1.0), ("chrf", 0.71)):
         assert agreement(metric, delta) == pytest.approx(0.63989, abs=2e-4)
     assert agreement("bleu", 0.0) == 0.5
+    # The largest differences in the paper's table, and beyond them.
+    for metric, delta, share in (("bleu", 3.35, 0.85), ("chrf", 3.05, 0.90)):
+        assert agreement(metric, delta) == pytest.approx(share, abs=5e-4)
+        assert agreement(metric, -9 * delta) == agreement(metric, delta)
     assert agreement("ter", 9.0) is None
     scorer = Scorer([["a b c d e", "f g h i j"]], resamples=5, trials=5)
     lines = {"good": ["a b c d e", "f g h i j"], "poor": ["a b c d", "f x h i"]}

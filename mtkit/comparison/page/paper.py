@@ -2,20 +2,22 @@
 
 CSV files hold the unrounded figures of ``--json``, one record per row; null is an empty cell. The
 LaTeX table uses booktabs. A letter in a score's superscript names a system that is significantly
-worse by both tests, after Holm's correction.
+worse by both tests, after Holm's correction. Systems that differ only in the seed have a further
+row: mean ± sample standard deviation over the seeds.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
 from mtkit.comparison.page.who import decimals, span
-from mtkit.comparison.report import Comparison, SystemResult
+from mtkit.comparison.report import Comparison, Spread, SystemResult, TestSet
 from mtkit.errors import InputError
 from mtkit.evaluation.metrics import Metric, label
 from mtkit.evaluation.significance import ALPHA, UNTESTED
@@ -63,6 +65,11 @@ def tables(data: Row) -> dict[str, list[Row]]:
         "systems": [_flat({k: v for k, v in entry.items() if k not in APART}) for entry in systems],
         "scores": list(_entries(systems, "metrics", "metric")),
         "pairs": data["pairs"],
+        "seeds": [
+            {"system": s["name"], "metric": metric, "seeds": len(s["systems"])} | scores
+            for s in data["spreads"]
+            for metric, scores in s["metrics"].items()
+        ],
         "perplexity": list(_entries(systems, "perplexity", "question")),
         "lengths": [{"system": s["name"], **entry} for s in systems for entry in s["by_length"]],
         "words": [row for entry in groupings for row in _accuracies(entry)],
@@ -118,7 +125,7 @@ def _differences(grouping: Row) -> Iterator[Row]:
 SPECIAL = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "|": r"\textbar\allowbreak{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
-    '"': "''", "–": "--", **{c: f"\\{c}" for c in "{}$&#%_"},
+    '"': "''", "–": "--", "→": r"$\to$", "±": r"$\pm$", **{c: f"\\{c}" for c in "{}$&#%_"},
 }  # fmt: skip
 
 
@@ -136,6 +143,7 @@ def as_latex(comparison: Comparison) -> str:
     metrics = comparison.metrics
     heads = [_head(metric, less) for metric, less in metrics.items()]
     lines = [_line(s, k, comparison) for k, s in enumerate(systems)]
+    lines += [_seeds_line(spread, metrics) for spread in comparison.spreads]
     return "\n".join(
         [
             MARK,
@@ -149,7 +157,7 @@ def as_latex(comparison: Comparison) -> str:
             r"\bottomrule",
             r"\end{tabular}",
             rf"\caption{{{_caption(comparison)}}}",
-            r"\label{tab:scores}",
+            rf"\label{{{table_label(comparison.test)}}}",
             r"\end{table}",
             "",
         ]
@@ -171,6 +179,12 @@ def letter(k: int) -> str:
     return (letter(more - 1) if more else "") + ascii_lowercase[last]
 
 
+def table_label(test: TestSet) -> str:
+    """Return a label of languages and test set, so that tables of several test sets differ."""
+    words = re.findall(r"[A-Za-z0-9.]+", " ".join((*test.languages, test.name)))
+    return f"tab:{'-'.join(words)}"
+
+
 def _head(metric: str, less_is_better: bool) -> str:
     return escaped(label(metric)) + (r" $\downarrow$" if less_is_better else r" $\uparrow$")
 
@@ -183,9 +197,23 @@ def _line(system: SystemResult, k: int, comparison: Comparison) -> str:
     return " & ".join(cells) + r" \\"
 
 
+def _seeds_line(spread: Spread, metrics: Iterable[str]) -> str:
+    cells = [f"{escaped(spread.name)}, mean of {len(spread.systems)} seeds"]
+    for metric in metrics:
+        if scores := spread.metrics.get(metric):
+            n = decimals(metric, scores.mean)
+            cells.append(rf"${scores.mean:.{n}f} \pm {scores.deviation:.{n}f}$")
+        else:
+            cells.append("--")
+    return " & ".join(cells) + r" \\"
+
+
 def _score(figure: Metric, metric: str, system: SystemResult, comparison: Comparison) -> str:
     """Format a score: bold if best, with letters of significantly worse systems and interval."""
-    n, systems = decimals(metric, figure), [s for s in comparison.systems if metric in s.metrics]
+    n, systems = (
+        decimals(metric, figure.score),
+        [s for s in comparison.systems if metric in s.metrics],
+    )
     value = escaped(f"{figure.score:.{n}f}".replace("-", "−"))
     if len(systems) > 1 and not any(_better(s.metrics[metric], figure) for s in systems):
         value = rf"\textbf{{{value}}}"
@@ -214,12 +242,22 @@ def _caption(comparison: Comparison) -> str:
         f"{label(m)}: {s.metrics[m].signature}" for m in metrics for s in systems if m in s.metrics
     )
     untested = ", ".join(label(metric) for metric in metrics if metric in UNTESTED)
-    sentences = [f"Scores on {test.name} ({test.sentences:,} sentences), with 95 % intervals."]
+    about = [" → ".join(filter(None, test.languages)), f"{test.sentences:,} sentences"]
+    sentences = [
+        f"Scores on {test.name} ({', '.join(filter(None, about))}), with 95 % intervals "
+        f"({test.resamples:,} bootstrap samples)."
+    ]
     if comparison.pairs:
         holm = ", Holm-corrected" * (len(systems) > 2)
         sentences.append(
             "Bold: best of its column. A letter behind a score: significantly better than the "
-            f"system of that letter (p < {ALPHA:g} by paired bootstrap and by approximate "
-            f"randomisation, two-sided{holm}; {untested} is not tested)."
+            f"system of that letter (p < {ALPHA:g} by paired bootstrap over these samples and by "
+            f"approximate randomisation, {test.trials:,} trials, two-sided{holm}; {untested} is "
+            "not tested)."
         )
+    if comparison.spreads:
+        sentences.append(
+            "±: sample standard deviation over the seeds, which intervals and tests do not include."
+        )
+    sentences += [f"{s.equation}, as tuning gave it all the weight." for s in systems if s.equation]
     return escaped(" ".join([*sentences, "; ".join(signatures)])) + "."

@@ -18,7 +18,8 @@ from mtkit.comparison.page.who import span
 from mtkit.comparison.report import Comparison
 from mtkit.console import visible
 from mtkit.evaluation.metrics import LABELS, label
-from mtkit.evaluation.significance import Pair
+from mtkit.evaluation.significance import AGREEING, Pair
+from mtkit.evaluation.statistics import RESAMPLES, TRIALS
 from mtkit.explanation.page import view
 from mtkit.page.chart import Chart, Line, colours_of, draw_all
 from mtkit.page.tables import Grid, html, print_grid, say
@@ -26,7 +27,8 @@ from mtkit.page.tables import Grid, html, print_grid, say
 PRINTED = 4  # examples in a terminal
 AGREE = (
     "People agree with N %: of other pairs of systems with such a difference, N % in which people "
-    "prefer the same system as the metric (Kocmi et al. 2024; chance: 50 %)."
+    "prefer the same system as the metric (Kocmi et al. 2024; chance: 50 %). At least: N is not "
+    f"known for differences above {AGREEING['bleu'][2]} BLEU or {AGREEING['chrf'][2]} chrF."
 )
 MAX_FOR_ALL_PAIRS = 3  # with more systems, only pairs with the best one are shown
 TESTED = "Significance: p-values by paired bootstrap, approximate randomisation"
@@ -48,33 +50,46 @@ def tested(comparison: Comparison) -> str:
     return TESTED + HOLM * (len(comparison.systems) > 2)
 
 
-def verdict(pair: Pair, less_is_better: bool = False) -> str:
-    """Return the significance tests of a pair as a sentence."""
+def verdict(
+    pair: Pair, less_is_better: bool = False, trials: tuple[int, int] = (RESAMPLES, TRIALS)
+) -> str:
+    """Return the significance tests of a pair as a sentence. trials: see ``Pair.p_values``."""
     metric = label(pair.metric)
     if pair.delta == 0:
         return f"{pair.a} and {pair.b} score the same {metric}."
     better, worse = (pair.a, pair.b) if (pair.delta > 0) != less_is_better else (pair.b, pair.a)
-    p = pair.p_bootstrap, pair.p_randomization
-    details = f"{pair.significance}; p = {p[0]:.2g}, {p[1]:.2g}"
-    if (holm := (pair.holm_bootstrap, pair.holm_randomization)) != p:
-        details += f"; Holm {holm[0]:.2g}, {holm[1]:.2g}"
+    p, holm = pair.p_values(trials), pair.p_values(trials, holm=True)
+    details = f"{pair.significance}; p {_both(*p)}"
+    if holm != p:
+        details += f"; Holm {_both(*holm).removeprefix('= ')}"
     if pair.agreement is not None and pair.rejections:
-        details += f"; people agree with {100 * pair.agreement:.0f} % of such differences"
+        least = "at least " * pair.agreement_is_bound
+        details += f"; people agree with {least}{100 * pair.agreement:.0f} % of such differences"
     gap = abs(pair.delta)
     size = f"{gap:.2f}" if pair.metric in LABELS else f"{gap:.3g}"
     direction = "lower" if less_is_better else "higher"
     return f"{better} scores {size} {metric} {direction} than {worse} ({details})."
 
 
+def _both(first: str, second: str) -> str:
+    """Join two p-values with signs; an equal sign is not repeated.
+
+    >>> _both("= 0.02", "= 0.03"), _both("≤ 0.001", "= 0.03")
+    ('= 0.02, 0.03', '≤ 0.001, = 0.03')
+    """
+    return f"{first}, {second.removeprefix(first[:2])}"
+
+
 def verdicts(comparison: Comparison) -> list[str]:
     """Return a verdict for every pair; of many systems, only for pairs with the best one."""
     pairs, less = comparison.pairs, comparison.metrics
+    trials = comparison.test.resamples, comparison.test.trials
     if len(comparison.systems) <= MAX_FOR_ALL_PAIRS:
-        return [verdict(pair, less[pair.metric]) for pair in pairs]
+        return [verdict(pair, less[pair.metric], trials) for pair in pairs]
     best = max(comparison.systems, key=lambda s: s.bleu).name
     more = f"Only pairs with {best} are shown; --json has all {len(pairs)}."
     chosen = [pair for pair in pairs if best in (pair.a, pair.b)]
-    return [*(verdict(pair, less[pair.metric]) for pair in chosen), more]
+    return [*(verdict(pair, less[pair.metric], trials) for pair in chosen), more]
 
 
 def with_legend(comparison: Comparison) -> list[str]:

@@ -81,13 +81,13 @@ def span(metric: Metric, n: int = 1) -> str:
 def _figure(name: str, metric: Metric | None) -> Cell:
     if metric is None:
         return number(None)
-    n = decimals(name, metric)
+    n = decimals(name, metric.score)
     return number(metric.score, n, span(metric, n))
 
 
-def decimals(name: str, metric: Metric) -> int:
+def decimals(name: str, score: float) -> int:
     """Return the number of decimals shown; small external scores have more."""
-    size = abs(metric.score)
+    size = abs(score)
     return 1 if name in LABELS or size >= 10 else 2 if size >= 2 else 4
 
 
@@ -121,6 +121,7 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
         rows,
         [f"BLEU: {tokens}, {case}{against}."]
         + [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note]
+        + [f"{s.equation}: tuning gave it all the weight." for s in systems if s.equation]
         + list(dict.fromkeys(signature_notes)) * signatures,
     )
 
