@@ -161,6 +161,7 @@ class Stages:
         """
         [out] = outputs = Outputs(self.directory / name, 1)
         if not self._mark(name).exists() and not out.exists():
+            self._go_on()
             outputs.directory.mkdir(parents=True, exist_ok=True)
             _perform(out, fill, ())
         return out

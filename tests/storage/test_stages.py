@@ -118,6 +118,8 @@ def test_an_error_in_one_work_stops_the_other(tmp_path: Path) -> None:
     assert len(left) < 100
     with pytest.raises(ValueError, match="-1"):  # no new stage begins
         stages.run("never", _never, [()])
+    with pytest.raises(ValueError, match="-1"):
+        stages.once("never", _never)
 
 
 def test_parallel_tasks_share_the_threads() -> None:
