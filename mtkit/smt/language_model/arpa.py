@@ -54,9 +54,7 @@ def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
     unchecked = 4096  # bytes at the beginning; a binary file has a zero byte there
     for number, line in enumerate(unpacked(path), 1):
         if b"\0" in line[: max(0, unchecked)]:
-            raise InputError(
-                f"{path}: a binary language model; name the ARPA text file it was built from"
-            )
+            raise InputError(f"{path}: a binary file; name the text file it was built from")
         unchecked -= len(line)
         yield number, line
 

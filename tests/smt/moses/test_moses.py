@@ -238,10 +238,10 @@ REFUSED = {
     "compact": (edited("PhraseDictionaryMemory", "PhraseDictionaryCompact"), "line 12: PhraseD"),
     "binary-lm": (
         written("lm.arpa", b"mmap lm http://k\n\0"),
-        "lm.arpa: a binary language model; name the ARPA",
+        "lm.arpa: a binary file; name the text file it was",
     ),
     "bad-lm": (written("lm.arpa", "nix\n"), "lm.arpa:1: expected"),
-    "binary-table": (written("phrases", b"a\0"), "phrases: a binary language model; name the ARPA"),
+    "binary-table": (written("phrases", b"a\0"), "phrases: a binary file; name the text"),
     "bad-gzip": (written("phrases.gz", b"nix"), "phrases.gz: not a complete gzip file"),
     "directory": (lambda ini: (ini.parent / "phrases").mkdir(), "phrases: Is a directory"),
     "two-lms": (edited(EXTRA, "SRILM name=KENLM0 path=lm.arpa\nKENLM"), "line 15: a second KENLM"),
