@@ -40,6 +40,7 @@ from mtkit.errors import InputError
 from mtkit.platforms import HOST, peak_memory, usable_memory
 from mtkit.storage.digests import digest_of_code
 from mtkit.storage.reading import read_json, unfit
+from mtkit.storage.writing import check_no_link
 
 T = TypeVar("T")
 Job = Callable[[], None]  # a task with its arguments; it can be pickled and sent to another process
@@ -207,10 +208,12 @@ def unfinished(
     continue interrupted work; resume_point: returns a description of where the work in a directory
     continues, "" if nothing is worth resuming. After an InputError the directory is kept only with
     ``resume``, after another error only if there is a resume point. Raises InputError if there is
-    nothing to resume, or if its marks differ.
+    nothing to resume, if its marks differ, and for a symbolic link, which the work would follow.
     """
     place = stages_directory(out)
     file = place / FINGERPRINT
+    for path in (place, *(place.rglob("*") if resume else ())):
+        check_no_link(path)
     if resume and not file.is_file():
         raise InputError(f"{place}: no unfinished {what}; start one without --resume")
     old_marks = read_json(file, dict, unfit) if resume else marks
