@@ -190,9 +190,13 @@ def _is_pair(pair: Sequence[Any]) -> bool:
 def check_intact(directory: Path) -> None:
     """Raise InputError if a file of a model is missing or has changed since it was written.
 
-    Only a sample of a large model is read (``storage.digests``). A change of a file that users may
-    edit is only reported.
+    Likewise for anything but files and directories: reading a pipe or a device may never end. Only
+    a sample of a large model is read (``storage.digests``). A change of a file that users may edit
+    is only reported.
     """
+    for path in directory.rglob("*"):
+        if not (path.is_file() or path.is_dir()):
+            raise damaged(path, "not a regular file")
     for name, problem in Manifest.read(directory).mismatches(directory).items():
         if problem == "missing":
             raise missing(directory / name)

@@ -68,13 +68,14 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         seal, progress = metadata.pop("seal"), json.loads(metadata["progress"])
+        marked = metadata["fingerprint"]
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RecursionError):
         seal = ""
     if not seal or seal != _seal(tensors, metadata):
         raise InputError(
             f"{path}: damaged, or of another version of mtkit; start again without --resume"
         )
-    if mark not in (None, metadata["fingerprint"]):
+    if mark not in (None, marked):
         raise InputError(
             f"{path}: the unfinished training has other options; "
             "use the same, or start again without --resume"

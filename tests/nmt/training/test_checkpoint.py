@@ -25,7 +25,7 @@ from mtkit.nmt import loss, parallel
 from mtkit.nmt.data import Data
 from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.recipe import TrainConfig, learning_rate, preset
-from mtkit.nmt.training import build
+from mtkit.nmt.training import build, checkpoint
 from mtkit.nmt.training import update as running
 from mtkit.nmt.training.build import CHECKPOINT
 from mtkit.nmt.training.train import MAX_HALVINGS, MAX_SKIPPED, greedy, train
@@ -361,3 +361,11 @@ def test_a_restart_by_torchrun_resumes_or_starts(
         with pytest.raises(KeyboardInterrupt):
             build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
         assert ("resumed at update 0 of 2" in capsys.readouterr().err) == said
+
+
+def test_a_checkpoint_without_a_fingerprint_is_refused(tmp_path: Path) -> None:
+    metadata = {"progress": "{}"}
+    seal = checkpoint._seal({}, metadata)
+    (tmp_path / "c").write_bytes(checkpoint.to_bytes({}, metadata | {"seal": seal}))
+    with pytest.raises(InputError, match=r"c: damaged, or of another version of mtkit"):
+        checkpoint.load(tmp_path / "c", "mark")
