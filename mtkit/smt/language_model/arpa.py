@@ -35,6 +35,7 @@ from mtkit.storage.reading import unpacked
 
 # The n n-grams of one order k: word ids (n, k); log10 p and log10 backoff (n, 2); n line numbers.
 Section = tuple[Int64, Float64, list[int]]
+MAX_LOG10 = 400_000  # beyond it, the model could not be read again: see ``structure.MAX_VALUE``
 MISSING_UNK = -100 * math.log(10)  # ln p(<unk>) if an ARPA file lacks <unk>, as in KenLM
 
 
@@ -166,13 +167,14 @@ def _read_section(
         try:
             p, b = float(fields[0]), float(fields[k + 1]) if len(fields) > k + 1 else 0.0
             text += [ids[word] for word in fields[1 : k + 1]]
-            is_good = line.decode() and -math.inf < p <= 0 and abs(b) < math.inf
+            is_good = line.decode() and -MAX_LOG10 <= p <= 0 and abs(b) <= MAX_LOG10
         except (KeyError, ValueError):
             is_good = False
         if not (is_good and k < len(fields) <= k + 2):
             raise InputError(
-                f"{path}:{number}: expected log10 p ≤ 0, {k} words in UTF-8 that are unigrams "
-                f"and perhaps a backoff, found {line.decode(errors='replace').strip()!r}"
+                f"{path}:{number}: expected log10 p from -{MAX_LOG10:,} to 0, {k} words in UTF-8 "
+                "that are unigrams and perhaps a backoff, "
+                f"found {line.decode(errors='replace').strip()!r}"
             )
         log10 += p, b
     return np.array(text, np.int64).reshape(-1, k), np.array(log10).reshape(-1, 2), numbers

@@ -433,6 +433,8 @@ def test_the_backoff_of_an_ngram_of_the_highest_order_is_ignored(tmp_path: Path)
         ("-0.6\ta", "0.6\ta", 9, "log10 p"),
         ("-0.6\ta", "nan\ta", 9, "log10 p"),
         ("-0.6\ta", "-inf\ta", 9, "log10 p"),
+        ("-0.6\ta", "-1e7\ta", 9, "log10 p"),  # the saved model could not be read
+        ("a\t-0.2", "a\t1e7", 9, "log10 p"),
         ("-0.6\ta", "x\ta", 9, "log10 p"),
         ("a\t-0.2", "a\tinf", 9, "log10 p"),
         ("a\t-0.2", "a\t-0.2 -0.3", 9, "log10 p"),

@@ -265,6 +265,7 @@ REFUSED = {
     "no-number": (edited("T= 0.1", "T= 0,1"), "line 20: expected NAME= and numbers"),
     "mapping": (edited("0 T 0", "0 T 0\n0 G 0"), "mtkit supports only the mapping 0 T 0"),
     "nan": (edited("T= 0.1", "T= nan"), "the weights of T in [weight] must be finite"),
+    "huge": (edited("T= 0.1", "T= 1000001"), "[weight] must be finite numbers up to 1,000,000"),
     "limit": (edited("table-limit=7", "table-limit=-7"), "table-limit must not be below 0"),
     "distance": (edited("3  # words", "x"), "line 7: expected a whole number, found 'x'"),
     "no-pair": (written("phrases", ""), "phrases: no usable phrase pair"),
