@@ -15,12 +15,12 @@ from typing import Any
 
 from mtkit.errors import InputError
 from mtkit.storage.reading import unpacked
+from mtkit.storage.structure import SURROGATE
 from mtkit.text.formats.choice import Numbered, Pair
 from mtkit.text.formats.codes import SOURCE, TARGET, parse_code
 from mtkit.text.lines import decode_lines
 
 CHARSET = re.compile(rb'"Content-Type:[^"\n]*?charset=([\w.-]+)', re.I)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 STRING = r'"(?:[^"\\]|\\.)*"'
 _LINE = re.compile(rf'[^#"]*{STRING}\s*')  # a line with a complete string
 # Text encodings of Python that no file has; decoding some takes time quadratic in the length.
@@ -94,7 +94,7 @@ def _decoded(data: bytes, path: Path) -> str:
     except (LookupError, ValueError) as error:
         problem = " ".join(str(error).split())[:100]
         raise InputError(f"{path}: not {charset} ({problem}); convert it to UTF-8") from None
-    if _SURROGATE.search(text):
+    if SURROGATE.search(text):
         raise InputError(f"{path}: not {charset}; convert it to UTF-8")
     return text
 
