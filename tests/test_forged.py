@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from mtkit import load
 from mtkit.errors import InputError
 from mtkit.laboratory.files import load_laboratory
-from mtkit.manifest import MANIFEST, Manifest
+from mtkit.manifest import MANIFEST, RECORDS, Manifest
 from mtkit.models import load_any
 from tests.support.changes import Change, put
 from tests.support.command import mtkit
@@ -138,6 +138,13 @@ def test_a_model_is_made_of_files(target: str, smt_directory: Path, tmp_path: Pa
         (copy / "source.json").symlink_to(target)
     else:
         os.mkfifo(copy / "source.json")
+    check_refused(copy)
+
+
+def test_records_are_not_written_elsewhere(smt_directory: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(smt_directory, tmp_path / "copy"))
+    (tmp_path / "home").mkdir()
+    (copy / RECORDS).symlink_to(tmp_path / "home")
     check_refused(copy)
 
 

@@ -59,6 +59,13 @@ def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
     return groups, progress
 
 
+def damaged(path: Path) -> InputError:
+    """Return the error for a file that is not the checkpoint of a run."""
+    return InputError(
+        f"{path}: damaged, or of another version of mtkit; start again without --resume"
+    )
+
+
 def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors by GROUP.NAME and the progress of the run. mark: None = any."""
     if not path.is_file():
@@ -71,10 +78,8 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
         marked = metadata["fingerprint"]
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RecursionError):
         seal = ""
-    if not seal or seal != _seal(tensors, metadata):
-        raise InputError(
-            f"{path}: damaged, or of another version of mtkit; start again without --resume"
-        )
+    if not seal or seal != _seal(tensors, metadata) or not isinstance(progress, dict):
+        raise damaged(path)
     if mark not in (None, marked):
         raise InputError(
             f"{path}: the unfinished training has other options; "

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -369,3 +370,22 @@ def test_a_checkpoint_without_a_fingerprint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c").write_bytes(checkpoint.to_bytes({}, metadata | {"seal": seal}))
     with pytest.raises(InputError, match=r"c: damaged, or of another version of mtkit"):
         checkpoint.load(tmp_path / "c", "mark")
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda groups, progress: (groups, []),
+        lambda groups, progress: (groups, {}),
+        lambda groups, progress: (groups | {"model": {}}, progress),
+        lambda groups, progress: (groups | {"best": {}}, progress),
+        lambda groups, progress: (groups | {"adam": {"x": torch.zeros(1)}}, progress),
+        lambda groups, progress: (groups, progress | {"best": 1, "skipped": "x"}),
+    ],
+)
+def test_a_forged_checkpoint_is_refused(forge: Any, tmp_path: Path) -> None:
+    run = run_at(tmp_path / "checkpoint")
+    groups, progress = forge(*run._state())
+    checkpoint.save(tmp_path / "checkpoint", groups, progress, run.fingerprint)
+    with pytest.raises(InputError, match="checkpoint: damaged, or of another version of mtkit"):
+        run.restore()
