@@ -118,8 +118,8 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
     "long-attribute": ("a.tmx", f"<tmx {'x' * 1001}=''/>", "line 1: a name of more than 1,000"),
     "po-half-characters": (
         "a.po",
-        '"Content-Type: x; charset=unicode_escape\\n"\nmsgid "\\ud800"',
-        "not unicode_escape; convert it to UTF-8",
+        '"Content-Type: x; charset=utf-7\\n"\nmsgid "+2AA-"',
+        "not utf-7; convert it to UTF-8",
     ),
 }  # fmt: skip
 
