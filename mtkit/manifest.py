@@ -16,7 +16,7 @@ from mtkit.console import note
 from mtkit.errors import InputError, nearest
 from mtkit.storage.digests import SAMPLE, digests_of, mismatches
 from mtkit.storage.reading import as_fields, damaged, missing, read_json
-from mtkit.storage.writing import settle
+from mtkit.storage.writing import check_no_link, settle
 from mtkit.text.catalog import SPLITS
 from mtkit.text.corpus import Bitext, Corpus, line_hashes
 from mtkit.text.formats.bilingual import READERS
@@ -82,6 +82,7 @@ class Manifest:
                 f"{directory}: no such model{nearest(str(directory), others)}; create one with "
                 "train-smt, train-nmt or combine"
             )
+        check_no_link(directory / RECORDS)  # else records would be written, and removed, elsewhere
         if not path.is_file():
             raise InputError(f"{directory}: not a model directory (it has no {MANIFEST})")
         data = read_json(path, dict)
@@ -190,9 +191,13 @@ def _is_pair(pair: Sequence[Any]) -> bool:
 def check_intact(directory: Path) -> None:
     """Raise InputError if a file of a model is missing or has changed since it was written.
 
-    Only a sample of a large model is read (``storage.digests``). A change of a file that users may
-    edit is only reported.
+    Likewise for anything but files and directories: reading a pipe or a device may never end. Only
+    a sample of a large model is read (``storage.digests``). A change of a file that users may edit
+    is only reported.
     """
+    for path in directory.rglob("*"):
+        if not (path.is_file() or path.is_dir()):
+            raise damaged(path, "not a regular file")
     for name, problem in Manifest.read(directory).mismatches(directory).items():
         if problem == "missing":
             raise missing(directory / name)

@@ -53,7 +53,7 @@ HARMLESS = {  # a changed line → why no test need notice it
     " arcs",
     "return bool(n is len(best.queue) and guess <= -best.guess[best.queue[0]])": "small numbers are"
     " one object",
-    "MAX_ORDER = 29  # order that is read": "the tests use the constant, whatever its value",
+    "MAX_ORDER = 29  # highest order of a model": "the tests use the constant, whatever its value",
     "SLACK = 4.0  # nats of the language model, to be multiplied by λ_lm": "the tests use the"
     " constant, whatever its value",
     "@dataclass(frozen=False)": "nothing assigns to a field",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from mtkit import load
 from mtkit.errors import InputError
 from mtkit.laboratory.files import load_laboratory
-from mtkit.manifest import MANIFEST, Manifest
+from mtkit.manifest import MANIFEST, RECORDS, Manifest
 from mtkit.models import load_any
 from tests.support.changes import Change, put
 from tests.support.command import mtkit
@@ -126,6 +127,27 @@ def test_a_forged_statistical_model_is_refused(
     check_refused(forged(smt_directory, tmp_path, file, change))
 
 
+@pytest.mark.parametrize("target", ["", "/dev/zero"])
+def test_a_model_is_made_of_files(target: str, smt_directory: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(smt_directory, tmp_path / "copy"))
+    data = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
+    del data["digests"], data["seal"]  # as a model of an older version
+    (copy / MANIFEST).write_text(json.dumps(data), encoding="utf-8")
+    (copy / "source.json").unlink()
+    if target:
+        (copy / "source.json").symlink_to(target)
+    else:
+        os.mkfifo(copy / "source.json")
+    check_refused(copy)
+
+
+def test_records_are_not_written_elsewhere(smt_directory: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(smt_directory, tmp_path / "copy"))
+    (tmp_path / "home").mkdir()
+    (copy / RECORDS).symlink_to(tmp_path / "home")
+    check_refused(copy)
+
+
 NETWORKS: list[tuple[str, Change]] = [
     ("weights.safetensors", lambda w: {k: v * np.float32(1e30) for k, v in w.items()}),
     ("weights.safetensors", lambda w: w | {"bias": np.full_like(w["bias"], np.nan)}),
@@ -165,6 +187,7 @@ COMBINED: list[tuple[str, Change]] = [
     ("parts.json", lambda parts: [parts[0] | {"paths": [None]}, *parts[1:]]),
     ("parts.json", lambda parts: [parts[0] | {"paths": ["\0"]}, *parts[1:]]),
     ("parts.json", lambda parts: [parts[0] | {"paths": ["/etc"]}, *parts[1:]]),
+    ("parts.json", lambda parts: [parts[0] | {"paths": ["/"]}, *parts[1:]]),  # not all is read
     ("weights.json", lambda weights: {"evil": {}}),
     ("weights.json", lambda weights: dict.fromkeys(weights, 1)),
     ("weights.json", lambda weights: {name: {"model": 10**400} for name in weights}),

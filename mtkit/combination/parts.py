@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from mtkit.errors import InputError
-from mtkit.manifest import COMBINATION, Manifest, model_files, model_size
+from mtkit.manifest import COMBINATION, MANIFEST, Manifest, model_files, model_size
 from mtkit.platforms import path_from
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.system import Hypothesis, Score, System
@@ -161,7 +161,7 @@ def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
     parts = []
     for name, paths, digests in _read_records(directory):
         for path, expected in zip(paths, digests, strict=True):
-            if not path.is_dir():
+            if not (path / MANIFEST).is_file():  # before all files there, perhaps of /, are read
                 raise InputError(
                     f"{directory}: its system {name} is missing ({path}); restore it, or run "
                     "`mtkit combine` again"

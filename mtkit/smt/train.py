@@ -29,7 +29,8 @@ from mtkit.platforms import usable_memory
 from mtkit.smt.alignment.align import ALIGNERS, align
 from mtkit.smt.alignment.symmetrize import HEURISTICS, Links
 from mtkit.smt.language_model.build import build as build_lm
-from mtkit.smt.language_model.ngrams import NgramModel
+from mtkit.smt.language_model.estimate import pruning_thresholds
+from mtkit.smt.language_model.ngrams import MAX_ORDER, NgramModel
 from mtkit.smt.phrases.build import build as build_phrases
 from mtkit.smt.phrases.context_train import build as learn_context
 from mtkit.smt.phrases.score import DISCOUNTS
@@ -69,13 +70,19 @@ class TrainConfig:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Raise InputError for an unknown name."""
+        """Raise InputError for an unknown name, and for a number out of range."""
         if self.aligner != "auto":
             for aligner in self.aligner.split("+"):
                 check_choice("--aligner", aligner, ALIGNERS)
         check_choice("--symmetrize", self.heuristic, HEURISTICS)
         check_choice("--discount", self.discount, DISCOUNTS)
         check_choice("--tune", self.tune, (*TUNERS, "none"))
+        if not 1 <= self.order <= MAX_ORDER:
+            raise InputError(f"--order {self.order}: expected 1 to {MAX_ORDER}")
+        try:
+            pruning_thresholds(self.prune, self.order)
+        except ValueError as error:
+            raise InputError(f"--prune {' '.join(map(str, self.prune))}: {error}") from None
 
     def aligners(self, pairs: int) -> list[str]:
         """Return the names of the aligners to extract phrases by; "auto" depends on ``pairs``."""

@@ -10,17 +10,24 @@ import gzip
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from mtkit.errors import InputError
-from mtkit.storage.reading import MAX_RATIO, SMALL
+from mtkit.storage.packing import BROKEN
+from mtkit.storage.reading import MAX_MESSAGE, MAX_RATIO, SMALL
 
 CHUNK = 1 << 20  # bytes
+MAX_HEADER = 1 << 20  # bytes of a long name or of attributes, which a tar file stores as a member
 MAX_MEMBERS = 100_000
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)  # fmt: skip
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+# The standard library raises the last three, too, for numbers and names that make no sense.
+DAMAGED = (*BROKEN, zipfile.BadZipFile, tarfile.TarError, ValueError, IndexError, RecursionError)
 
 
 def is_archive(path: Path | str) -> bool:
@@ -32,28 +39,34 @@ def extract_members(archive: Path, members: Mapping[str, Path], most: int) -> No
     """Write each of the ``members`` of an archive to its path; create parent directories.
 
     most: largest total size of the members, bytes.
-    Raises InputError for a damaged or encrypted archive, a member that is missing or no regular
-    file, names that lead out of the archive, and members that unpack to more than ``most`` bytes
-    or, beyond ``SMALL``, to more than ``MAX_RATIO`` the packed size.
+    Raises InputError for a damaged or encrypted archive, a member that is missing, occurs twice or
+    is no regular file, names that lead out of the archive, and members that unpack to more than
+    ``most`` bytes or, beyond ``SMALL``, to more than ``MAX_RATIO`` the packed size.
     """
     try:
         if archive.name.endswith(".zip"):
             _from_zip(archive, members, most)
         else:
             _from_tar(archive, members, most)
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise InputError(f"{archive}: not a complete archive ({error}); fetch it again") from None
     except NotImplementedError as error:
         raise InputError(f"{archive}: unsupported compression ({error})") from None
+    except DAMAGED as error:
+        raise _damaged_error(archive, error) from None
+    except OSError as error:
+        if error.errno is None:  # from bz2, not from the system
+            raise _damaged_error(archive, error) from None
+        raise
 
 
 def _from_zip(archive: Path, members: Mapping[str, Path], budget: int) -> None:
     with zipfile.ZipFile(archive) as file:
-        entries = {entry.filename: entry for entry in file.infolist()}
-        _check_names(archive, file.namelist())
+        entries, names = {entry.filename: entry for entry in file.infolist()}, file.namelist()
+        _check_names(archive, names)
         _check_present(archive, members, entries)
         for name in members:
             entry = entries[name]
+            if names.count(name) > 1:
+                raise _duplicate_error(archive, name)
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if entry.is_dir() or kind not in (0, stat.S_IFREG):
                 raise InputError(f"{archive}: {name} is not a regular file; it is not unpacked")
@@ -70,17 +83,22 @@ def _from_zip(archive: Path, members: Mapping[str, Path], budget: int) -> None:
 
 
 def _from_tar(archive: Path, members: Mapping[str, Path], budget: int) -> None:
-    pending, names = dict(members), list[str]()
+    names = list[str]()
+    limit = max(SMALL, MAX_RATIO * archive.stat().st_size)
     with archive.open("rb") as packed:
         stream: Any = _Measured(packed, archive) if archive.name.endswith("gz") else packed
-        with tarfile.open(fileobj=stream, mode="r|") as file:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Entry) as file:
             for entry in file:
                 name = entry.name.removeprefix("./")
                 names.append(name)
                 _check_names(archive, [name], len(names))
-                if (path := pending.pop(name, None)) is None:
+                if file.offset > limit:  # of the next entry: tarfile would look for it for ever
+                    raise _bomb_error(archive)
+                if (path := members.get(name)) is None:
                     continue
-                if not entry.isreg():
+                if name in names[:-1]:
+                    raise _duplicate_error(archive, name)
+                if not entry.isreg() or entry.issparse():
                     raise InputError(f"{archive}: {name} is not a regular file; it is not unpacked")
                 budget -= entry.size
                 if budget < 0:
@@ -88,9 +106,18 @@ def _from_tar(archive: Path, members: Mapping[str, Path], budget: int) -> None:
                 source = file.extractfile(entry)
                 assert source is not None
                 _write(source, path)
-                if not pending:
-                    return
-    _check_present(archive, pending, names)
+    _check_present(archive, members, names)
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry of a tar file. Raises ReadError for a long name or attributes that are too large."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> Self:
+        entry = super().frombuf(buf, encoding, errors)
+        if entry.type in _HEADERS and entry.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {entry.size:,} bytes")
+        return entry
 
 
 class _Measured:
@@ -129,11 +156,20 @@ def _check_names(archive: Path, names: list[str], number: int = 0) -> None:
 
 def _check_present(archive: Path, wanted: Iterable[str], present: Iterable[str]) -> None:
     names = list(present)
-    if missing := [name for name in wanted if name not in set(names)]:
+    if missing := sorted(set(wanted) - set(names)):
         shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
         raise InputError(
             f"{archive}: {missing[0]} is missing; the archive contains {shown or 'nothing'}"
         )
+
+
+def _damaged_error(archive: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:MAX_MESSAGE]
+    return InputError(f"{archive}: not a complete archive ({reason}); fetch it again")
+
+
+def _duplicate_error(archive: Path, name: str) -> InputError:
+    return InputError(f"{archive}: {name} occurs twice in it; refused")
 
 
 def _bomb_error(archive: Path) -> InputError:

@@ -35,8 +35,10 @@ T = TypeVar("T")
 MAX_DEPTH = 20  # levels of JSON
 MAX_WEIGHT = 1_000_000  # absolute value of a weight
 LONGEST_LINE = 1 << 24  # bytes
+LARGEST_TEXT = 1 << 30  # bytes of a file that is read as a whole
 BLOCK = 1 << 17  # bytes
 MAX_RATIO, SMALL = 100, 1 << 24  # largest ratio of unpacked to packed size; bytes always allowed
+NPY_MAGIC = b"\x93NUMPY\x01\x00"  # NumPy reads a header of 4 GB in later versions
 Refusal = Callable[[Path, object], InputError]
 MAX_MESSAGE = 200  # characters of a library's message that are quoted
 
@@ -104,15 +106,19 @@ def check_line(name: str, number: int, line: bytes) -> None:
 
 
 def read_text(path: Path, refusal: Refusal = damaged) -> str:
-    """Return the text of a UTF-8 file. Raises InputError if it is missing or invalid."""
+    """Return the text of a UTF-8 file. Raises InputError if it is missing, invalid or too large."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LARGEST_TEXT + 1)
     except FileNotFoundError:
         raise missing(path) from None
     except UnicodeDecodeError as error:
         raise refusal(path, error) from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
+    if len(text) > LARGEST_TEXT:
+        raise refusal(path, f"more than {LARGEST_TEXT:,} characters")
+    return text
 
 
 def read_json(path: Path, kind: type[T], refusal: Refusal = damaged) -> T:
@@ -156,6 +162,9 @@ def read_array(path: Path, dtype: DTypeLike, dimensions: int = 1) -> NDArray[Any
     Raises InputError if the file is damaged, or has another dtype or number of dimensions.
     """
     try:
+        with path.open("rb") as file:
+            if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
+                raise damaged(path, "not an array in version 1.0 of NumPy's format")
         array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise missing(path) from None

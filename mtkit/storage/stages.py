@@ -40,6 +40,7 @@ from mtkit.errors import InputError
 from mtkit.platforms import HOST, peak_memory, short_path, usable_memory
 from mtkit.storage.digests import digest_of_code
 from mtkit.storage.reading import read_json, unfit
+from mtkit.storage.writing import check_no_link
 
 T = TypeVar("T")
 Job = Callable[[], None]  # a task with its arguments; it can be pickled and sent to another process
@@ -161,6 +162,7 @@ class Stages:
         """
         [out] = outputs = Outputs(self.directory / name, 1)
         if not self._mark(name).exists() and not out.exists():
+            self._go_on()
             outputs.directory.mkdir(parents=True, exist_ok=True)
             _perform(out, fill, ())
         return out
@@ -211,11 +213,13 @@ def unfinished(
     continue interrupted work; resume_point: returns a description of where the work in a directory
     continues, "" if nothing is worth resuming. After an InputError the directory is kept only with
     ``resume``, after another error only if there is a resume point. Raises InputError if there is
-    nothing to resume, or if its marks differ.
+    nothing to resume, if its marks differ, and for a symbolic link, which the work would follow.
     """
     place = stages_directory(out)
     name = name_of_output(place)  # users have not heard of the directory
     file = place / FINGERPRINT
+    for path in (place, *(place.rglob("*") if resume else ())):
+        check_no_link(path)
     if resume and not file.is_file():
         raise InputError(
             f"{name}: no interrupted {what} to resume; run the same command without --resume"

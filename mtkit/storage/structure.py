@@ -18,7 +18,7 @@ from mtkit.storage.reading import damaged
 
 Array = NDArray[Any]
 MAX_VALUE = 1e6  # largest absolute value of a logarithm or of a network's weight
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_length(path: Path, array: Array, length: int) -> None:
@@ -72,5 +72,5 @@ def check_words(path: Path, words: Sequence[Any]) -> None:
     if len(set(words)) < len(words):
         raise damaged(path, "a word occurs twice")
     text = "".join(words)
-    if not text.isascii() and _SURROGATE.search(text):
+    if not text.isascii() and SURROGATE.search(text):
         raise damaged(path, "a word is not valid Unicode")

@@ -157,6 +157,9 @@ def locked(out: Path) -> Iterator[None]:
         raise InputError(
             f"{out}: {holder} is writing there; wait for it, or name another --out"
         ) from None
+    except OSError:
+        check_no_link(path)
+        raise
     try:
         os.ftruncate(file, 0)
         os.write(file, f"process {os.getpid()} (mtkit {' '.join(sys.argv[1:2])})".encode())
@@ -164,6 +167,12 @@ def locked(out: Path) -> Iterator[None]:
         yield
     finally:
         drop_lock(path, file)
+
+
+def check_no_link(path: Path) -> None:
+    """Raise InputError for a symbolic link where mtkit writes, which may lead to any file."""
+    if path.is_symlink():
+        raise InputError(f"{path}: a symbolic link, which mtkit does not follow; remove it")
 
 
 def recover(parent: Path) -> None:

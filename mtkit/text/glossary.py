@@ -93,7 +93,7 @@ class Glossary:
         with the same beginning match, too (``community``, ``communism``). The translation is used
         as in the file; it is not inflected.
         """
-        entries: dict[Words, list[Words]] = {}
+        entries: dict[Words, dict[Words, None]] = {}
         left_out, refusal = 0, ""
         for term in terms:
             source, target = tuple(tokenize(term.source)), tuple(tokenize(term.target))
@@ -103,11 +103,10 @@ class Glossary:
                 if not term.foreign:
                     raise InputError(error)
                 continue
-            translations = entries.setdefault(source, [])
-            translations += [] if target in translations else [target]
+            entries.setdefault(source, {})[target] = None
         if refusal and not entries:
             raise InputError(refusal)
-        return cls(entries, inflected, left_out)
+        return cls({x: list(targets) for x, targets in entries.items()}, inflected, left_out)
 
     def matches(self, words: Sequence[str]) -> list[tuple[int, int, list[Words]]]:
         """Return (start, end, translations) of the longest matches from left to right, disjoint.

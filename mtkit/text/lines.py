@@ -25,8 +25,6 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
     """
     for k, part in enumerate(data.split(b"\n") if len(data) > LONGEST_LINE else (), before + 1):
         check_line(name, k, part)
-    if not before:
-        data = data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -40,6 +38,8 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
             f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[pos]:02x}); convert it first, "
             f"for instance with iconv -f {encoding} -t UTF-8"
         ) from None
+    if not before:
+        text = text.removeprefix("\ufeff")
     lines = text.removesuffix("\n").split("\n") if text else []
     return [line.removesuffix("\r") for line in lines]
 

@@ -12,12 +12,13 @@ from typing import NamedTuple
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.formats import tbx
-from mtkit.text.formats.choice import LINES_SHOWN, Pair, one_line, pick
+from mtkit.text.formats.choice import LINES_SHOWN, Pair, listed, one_line, pick
 from mtkit.text.formats.codes import ROLES
 from mtkit.text.formats.tsv import header
 from mtkit.text.languages import base, language_called, without_packed_suffix
 from mtkit.text.lines import iterate_lines
 
+MOST_PAIRS = 10_000  # of a source term and a target term of one concept
 _UNNAMED = {"", "und"}  # codes of an unknown language
 
 
@@ -111,11 +112,11 @@ def _named_columns(row: Sequence[str], wanted: Pair | None) -> dict[str, int]:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (number of its first line, row) for each row of a CSV file that is not blank."""
-    lines = [f"{line}\n" for line in iterate_lines(path)]
-    delimiter, first = _delimiter(lines)
-    rows = csv.reader(lines[first:], delimiter=delimiter, strict=True)
-    begin = first + 1
+    lines, begin = [f"{line}\n" for line in iterate_lines(path)], 1
     try:
+        delimiter, first = _delimiter(lines)
+        rows = csv.reader(lines[first:], delimiter=delimiter, strict=True)
+        begin = first + 1
         for row in rows:
             if any(cell.strip() for cell in row):
                 yield begin, row
@@ -148,13 +149,13 @@ def _columns(column_of: dict[str, int], wanted: Pair | None, where: str) -> tupl
     names = tuple(column_of)
     if wanted is None and len(names) > 2:
         raise InputError(
-            f"{where}: more than two languages: {', '.join(names)}; keep two columns, as the "
+            f"{where}: more than two languages: {listed(names)}; keep two columns, as the "
             "systems do not name their languages"
         )
     keys = pick(names, wanted) if wanted else (names[0], names[1])
     if keys is None:
         raise InputError(
-            f"{where}: no columns for {' and '.join(wanted or ())}, found {', '.join(names)}; "
+            f"{where}: no columns for {' and '.join(wanted or ())}, found {listed(names)}; "
             "name the columns source and target, or by these languages"
         )
     return column_of[keys[0]], column_of[keys[1]]
@@ -168,7 +169,7 @@ def _read_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
     """
     concepts = list(tbx.read(path))
     counts = Counter(language for concept in concepts for language in concept)
-    contents = ", ".join(f"{name} ({n:,} concepts)" for name, n in counts.items()) or "no terms"
+    contents = listed([f"{name} ({n:,} concepts)" for name, n in counts.items()]) or "no terms"
     if wanted is None:
         if len(counts) != 2:
             raise InputError(
@@ -184,6 +185,9 @@ def _read_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
         complete += 1
         for word in (word for key in keys for word in concept[key] if not word.text):
             raise InputError(f"{path}: line {word.line}: an empty term; complete it, or remove it")
+        if len(concept[keys[0]]) * len(concept[keys[1]]) > MOST_PAIRS:
+            line = concept[keys[0]][0].line
+            raise InputError(f"{path}: line {line}: a concept of more than {MOST_PAIRS:,} pairs")
         for x in concept[keys[0]]:
             targets = (y.text for y in concept[keys[1]] if not y.avoided)
             yield from (Term(f"{path}: line {x.line}", x.text, y, foreign=True) for y in targets)

@@ -80,6 +80,8 @@ REFUSED = {
         ["train-smt", "--discount", "x"],
         "--discount x: unknown; choose one of none, kneser-ney",
     ),
+    "order-0": (["train-smt", "--order", "0"], "--order 0: expected 1 to 30"),
+    "order-31": (["train-smt", "--order", "31"], "--order 31: expected 1 to 30"),
     "no-number": (["train-smt", "--prune", "0 x"], "--prune 0 x: expected whole numbers"),
     "no-threshold": (
         ["train-smt", "--prune", "2", "--prune", "1"],

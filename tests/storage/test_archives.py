@@ -215,3 +215,76 @@ def test_unsupported_compression_is_refused(tmp_path: Path) -> None:
         data[data.index(signature) + place] = 99
     archive.write_bytes(data)
     assert "unsupported compression" in refused(archive)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_occurs_twice_is_refused(kind: str, tmp_path: Path) -> None:
+    archive = tmp_path / kind
+    if kind == "x.zip":
+        with zipfile.ZipFile(archive, "w") as file:
+            for text in ("one", "two"):
+                file.writestr("x", text)
+    else:
+        with tarfile.open(archive, "w:gz" if kind.endswith("gz") else "w") as tar:
+            for text in (b"one", b"two"):
+                add(tar, text)
+    assert refused(archive).endswith(f"{kind}: x occurs twice in it; refused")
+
+
+def add(tar: tarfile.TarFile, data: bytes, name: str = "x", **attributes: str) -> None:
+    """Add a member to a tar file."""
+    member = tarfile.TarInfo(name)
+    member.size, member.pax_headers = len(data), attributes
+    tar.addfile(member, io.BytesIO(data))
+
+
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "900000000"}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "attributes", "message"),
+    [
+        ("x", b"1\n0\n5\n" + bytes(506) + b"holes", SPARSE, "x is not a regular file"),
+        ("x", b"9" * 512, SPARSE, "not a complete archive"),
+        ("x", b"x\n" * 256, SPARSE, "not a complete archive"),
+        ("x", b"x", {"GNU.sparse.size": "x"}, "not a complete archive"),
+        ("y", b"x", {"size": str(1 << 60)}, "unpacks to more than 100 times its size"),
+        ("x", b"x", {"comment": "x" * (2 << 20)}, "not a complete archive (a header of 2,"),
+    ],
+)
+def test_attributes_of_a_tar_are_not_trusted(
+    name: str, data: bytes, attributes: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        add(tar, data, name, **attributes)
+    assert message in refused(tmp_path / "x.tar")
+
+
+def test_endless_names_in_a_tar_are_refused(tmp_path: Path) -> None:
+    long = tarfile.TarInfo("x")
+    long.type, long.size = tarfile.GNUTYPE_LONGNAME, 1
+    (tmp_path / "x.tar").write_bytes((long.tobuf(tarfile.GNU_FORMAT) + bytes(512)) * 5000)
+    assert "not a complete archive" in refused(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_content_of_a_zip_is_refused(method: int, tmp_path: Path) -> None:
+    archive = tmp_path / "x.zip"
+    with zipfile.ZipFile(archive, "w", method) as file:
+        file.writestr("x", b"a line\n" * 999)
+    data = bytearray(archive.read_bytes())
+    data[45:60] = bytes(15)
+    archive.write_bytes(data)
+    assert "not a complete archive" in refused(archive)
+
+
+@pytest.mark.parametrize("header", [b"PK\1\2", b"PK\3\4"])
+def test_a_name_that_is_no_text_is_refused(header: bytes, tmp_path: Path) -> None:
+    data = bytearray(pack(tmp_path / "x.zip", {"x": b"text"}).read_bytes())
+    central = header == b"PK\1\2"
+    begin, flags, name = data.index(header), 8 if central else 6, 46 if central else 30
+    data[begin + flags + 1] |= 8  # the name is UTF-8
+    data[begin + name] = 0xFF
+    (tmp_path / "x.zip").write_bytes(data)
+    assert "not a complete archive" in refused(tmp_path / "x.zip")

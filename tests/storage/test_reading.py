@@ -167,3 +167,19 @@ def test_overlong_lines_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_json_of_a_list_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(["ü"]), encoding="utf-8")
     assert read_json(tmp_path / "a.json", list) == ["ü"]
+
+
+def test_endless_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "LARGEST_TEXT", 1 << 20)
+    (tmp_path / "x.json").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"x\.json: damaged: more than 1,048,576 characters"):
+        read_json(tmp_path / "x.json", dict)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_array_with_a_huge_header_is_refused_unread(version: int, tmp_path: Path) -> None:
+    with (tmp_path / "x.npy").open("wb") as file:  # a hole of the disk, which costs nothing
+        file.write(b"\x93NUMPY" + bytes([version, 0]) + b"\xff" * 4)
+        file.truncate(5 << 30)
+    with pytest.raises(InputError, match="not an array in version 1"):
+        read_array(tmp_path / "x.npy", "<i4")

@@ -118,6 +118,8 @@ def test_an_error_in_one_work_stops_the_other(tmp_path: Path) -> None:
     assert len(left) < 100
     with pytest.raises(ValueError, match="-1"):  # no new stage begins
         stages.run("never", _never, [()])
+    with pytest.raises(ValueError, match="-1"):
+        stages.once("never", _never)
 
 
 def test_parallel_tasks_share_the_threads() -> None:
@@ -218,3 +220,21 @@ def test_unfinished_work_is_kept_for_resume(
     with pytest.raises(InputError, match="wrong"):
         work(False, InputError("wrong"))
     assert not place.exists(), "nothing to go on with"
+
+
+@pytest.mark.parametrize(
+    ("link", "resume"), [(".m.stages", False), (".m.stages", True), (".m.stages/written", True)]
+)
+def test_a_link_in_place_of_stages_is_not_followed(link: str, resume: bool, tmp_path: Path) -> None:
+    place, mine = tmp_path / ".m.stages", tmp_path / "mine"
+    mine.mkdir()
+    if tmp_path / link != place:
+        place.mkdir()
+    (tmp_path / link).symlink_to(mine)
+    (place / "fingerprint").write_text('{"text": "a"}', encoding="utf-8")
+    with (
+        pytest.raises(InputError, match=rf"{link}: a symbolic link, which mtkit does not follow"),
+        unfinished(tmp_path / "m", {"text": "a"}, resume),
+    ):
+        pass
+    assert mine.exists()

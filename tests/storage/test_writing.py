@@ -222,3 +222,16 @@ except InputError:
         assert codes in ([0, 2], [0, 0])  # one after the other, on a slow machine
         assert (tmp_path / "m" / "a").read_text(encoding="utf-8") == "done"
         assert names(tmp_path) == ["m"]
+
+
+def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("precious", encoding="utf-8")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / ".m.lock").symlink_to(mine)
+    recover(tmp_path / "models")  # as every command does that looks for models
+    with pytest.raises(
+        InputError, match=r"\.m\.lock: a symbolic link, which mtkit does not follow"
+    ):
+        put(tmp_path / "models" / "m", "new")
+    assert mine.read_text(encoding="utf-8") == "precious"

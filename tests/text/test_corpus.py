@@ -86,6 +86,8 @@ def test_plain_and_gzipped_files_read_alike(name: str, tmp_path: Path) -> None:
         ("gut\nschön ".encode() + b"\xff\n", "line 2, byte 8: not UTF-8 (0xff)"),
         (b"a\n\nab\xe4b\n", "line 3, byte 3: not UTF-8 (0xe4)"),
         (b"a\xe2\x80", "line 1, byte 2: not UTF-8 (0xe2)"),  # cut off within a character
+        (b"\xef\xbb\xbfab\xff", "line 1, byte 6: not UTF-8 (0xff)"),  # the BOM counts
+        (b"\xef\xbb\xbfa\nb\xff", "line 2, byte 2: not UTF-8 (0xff)"),
         (b"a\nb\xed\xa0\x80", "line 2, byte 2: not UTF-8 (0xed)"),  # half a surrogate pair
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import random
+import time
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import cast
@@ -38,6 +39,26 @@ def read(path: Path, text: str, tokenizer: WordTokenizer = WordTokenizer()) -> G
 
 
 # --- the file
+
+
+def test_a_cell_beyond_the_limit_of_csv_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"g\.csv: line 1: not CSV \(field larger than"):
+        read(tmp_path / "g.csv", f"a,{'x' * 200_000}\n")
+
+
+def test_a_concept_of_too_many_pairs_is_refused(tmp_path: Path) -> None:
+    terms = "".join(f"<termSec><term>a{n}</term></termSec>" for n in range(101))
+    languages = "".join(f'<langSec xml:lang="{x}">{terms}</langSec>' for x in ("en", "de"))
+    with pytest.raises(InputError, match=r"g\.tbx: line 1: a concept of more than 10,000 pairs"):
+        read(tmp_path / "g.tbx", f"<tbx><conceptEntry>{languages}</conceptEntry></tbx>")
+
+
+def test_many_translations_of_a_phrase_are_read_in_time(tmp_path: Path) -> None:
+    lines = "".join(f"a\tb{n}\n" for n in [*range(20_000), *range(20_000)])
+    start = time.process_time()
+    [translations] = read(tmp_path / "g", lines, WordTokenizer("none")).entries.values()
+    assert len(translations) == 20_000
+    assert time.process_time() - start < 5  # 0.2 s; it was quadratic
 
 
 def test_lines_are_tokenized_entries(tmp_path: Path) -> None:

@@ -60,6 +60,13 @@ def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
     return groups, progress
 
 
+def damaged(path: Path) -> InputError:
+    """Return the error for a file that is not the checkpoint of a run."""
+    return InputError(
+        f"{path}: damaged, or of another version of mtkit; start again without --resume"
+    )
+
+
 def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors by GROUP.NAME and the progress of the run. mark: None = any."""
     if not path.is_file():
@@ -72,13 +79,12 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         seal, progress = metadata.pop("seal"), json.loads(metadata["progress"])
+        marked = metadata["fingerprint"]
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RecursionError):
         seal = ""
-    if not seal or seal != _seal(tensors, metadata):
-        raise InputError(
-            f"{path}: damaged, or of another version of mtkit; start again without --resume"
-        )
-    if mark not in (None, metadata["fingerprint"]):
+    if not seal or seal != _seal(tensors, metadata) or not isinstance(progress, dict):
+        raise damaged(path)
+    if mark not in (None, marked):
         raise InputError(
             f"{name_of_output(path.parent)}: the interrupted training has other options; "
             "use the same, or start again without --resume"

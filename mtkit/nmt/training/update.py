@@ -164,13 +164,21 @@ class Run:
 
         Raises InputError if the file is missing, damaged or of other settings.
         """
-        if self.path:
-            groups, progress = checkpoint.load(self.path, self.fingerprint)
-        else:
+        if not self.path:
             assert self.saved_state, "no state was saved"
-            groups, progress = copy.deepcopy(self.saved_state)
+            self._take(*copy.deepcopy(self.saved_state))
+            return
+        state = checkpoint.load(self.path, self.fingerprint)
+        try:
+            self._take(*state)
+        except (RuntimeError, LookupError, ValueError, TypeError):  # its hash fits: somebody's work
+            raise checkpoint.damaged(self.path) from None
+
+    def _take(self, groups: Groups, progress: dict[str, Any]) -> None:
+        """Set the state to one that ``_state`` returned."""
         self.model.load_state_dict(groups["model"])
-        self.average.load_state_dict(groups["average"])
+        for name in ("best", "average"):  # the first only to check its names and shapes
+            self.average.load_state_dict(groups[name])
         self.best_weights = groups["best"]
         adam = self.optimiser.state_dict() | {"state": defaultdict(dict)}
         for name, moment in groups["adam"].items():

@@ -35,6 +35,7 @@ from mtkit.storage.reading import unpacked
 
 # The n n-grams of one order k: word ids (n, k); log10 p and log10 backoff (n, 2); n line numbers.
 Section = tuple[Int64, Float64, list[int]]
+MAX_LOG10 = 400_000  # beyond it, the model could not be read again: see ``structure.MAX_VALUE``
 MISSING_UNK = -100 * math.log(10)  # ln p(<unk>) if an ARPA file lacks <unk>, as in KenLM
 
 
@@ -54,9 +55,7 @@ def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
     unchecked = 4096  # bytes at the beginning; a binary file has a zero byte there
     for number, line in enumerate(unpacked(path), 1):
         if b"\0" in line[: max(0, unchecked)]:
-            raise InputError(
-                f"{path}: a binary language model; name the ARPA text file it was built from"
-            )
+            raise InputError(f"{path}: a binary file; name the text file it was built from")
         unchecked -= len(line)
         yield number, line
 
@@ -168,13 +167,14 @@ def _read_section(
         try:
             p, b = float(fields[0]), float(fields[k + 1]) if len(fields) > k + 1 else 0.0
             text += [ids[word] for word in fields[1 : k + 1]]
-            is_good = line.decode() and -math.inf < p <= 0 and abs(b) < math.inf
+            is_good = line.decode() and -MAX_LOG10 <= p <= 0 and abs(b) <= MAX_LOG10
         except (KeyError, ValueError):
             is_good = False
         if not (is_good and k < len(fields) <= k + 2):
             raise InputError(
-                f"{path}:{number}: expected log10 p ≤ 0, {k} words in UTF-8 that are unigrams "
-                f"and perhaps a backoff, found {line.decode(errors='replace').strip()!r}"
+                f"{path}:{number}: expected log10 p from -{MAX_LOG10:,} to 0, {k} words in UTF-8 "
+                "that are unigrams and perhaps a backoff, "
+                f"found {line.decode(errors='replace').strip()!r}"
             )
         log10 += p, b
     return np.array(text, np.int64).reshape(-1, k), np.array(log10).reshape(-1, 2), numbers

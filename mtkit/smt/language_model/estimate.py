@@ -52,6 +52,7 @@ from mtkit.smt.language_model.ngrams import (
     LM_EOS,
     LM_SPECIALS,
     LM_UNK,
+    MAX_ORDER,
     SPELLINGS,
     Lm,
     NgramModel,
@@ -71,7 +72,8 @@ def train(
     empty one means no pruning. Tokens spelled like a special symbol are left out, as with
     ``lmplz --skip_symbols``. If no n-gram of ``order`` words exists or remains, the order is that
     of the longest. ``notes`` mentions both, and orders that use fallback discounts. Raises
-    ValueError if there is no sentence, or ``order`` (1 to 127) or ``prune`` is out of range.
+    ValueError if there is no sentence, or ``order`` (1 to ``MAX_ORDER``) or ``prune`` is out of
+    range.
 
     >>> model = train([["a", "b"], ["a", "c"]], order=2)
     >>> model.counts
@@ -107,8 +109,8 @@ def train(
 
 def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
     """Return θ_k of each order. Raises ValueError if ``order`` or ``prune`` is out of range."""
-    if not 1 <= order <= 127:
-        raise ValueError(f"expected an order from 1 to 127, found {order}")
+    if not 1 <= order <= MAX_ORDER:
+        raise ValueError(f"expected an order from 1 to {MAX_ORDER}, found {order}")
     thresholds = [*prune, *([prune[-1] if prune else 0] * (order - len(prune)))]
     if len(prune) > order or thresholds[0] != 0 or thresholds != sorted(thresholds):
         raise ValueError(

@@ -56,7 +56,7 @@ LM_UNK, LM_BOS, LM_EOS = 0, 1, 2
 LM_SPECIALS = ("<unk>", "<s>", "</s>")
 SPELLINGS = {"<unk>": LM_UNK, "<UNK>": LM_UNK, "<s>": LM_BOS, "</s>": LM_EOS}  # some write <UNK>
 ROOT = 0
-MAX_ORDER = 30  # order that is read
+MAX_ORDER = 30  # highest order of a model
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / φ: multiplicative hashing (Knuth 1973, 6.4)
 # A cached result of ``lm_step``: the search of one sentence repeats its queries many times.
 CACHE_ENTRY = np.dtype([("key", np.uint64), ("log_p", np.float64), ("state", np.int64)])

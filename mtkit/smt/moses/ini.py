@@ -12,7 +12,6 @@ represent ``context`` and the protection of verbatim words.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.decoder import MAX_LIMIT, Limits
 from mtkit.smt.search.features import NAMES, OF_PHRASES, OF_REORDERING
 from mtkit.smt.system import Models, SmtSystem
+from mtkit.storage.reading import MAX_WEIGHT
 from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import SPECIALS, Vocabulary
@@ -199,8 +199,11 @@ def _check_feature(kind: str, name: str, feature: Feature) -> None:
         raise InputError(f"{where}: mtkit does not support factors; all must be 0")
     if len(weights) != size:
         raise InputError(f"{where}: {name} needs {size} weights; [weight] has {len(weights)}")
-    if not all(map(math.isfinite, weights)):
-        raise InputError(f"{where}: the weights of {name} in [weight] must be finite numbers")
+    most = MAX_WEIGHT / abs(FEATURES[kind][1])
+    if not all(abs(weight) <= most for weight in weights):  # refuses NaN, too
+        raise InputError(
+            f"{where}: the weights of {name} in [weight] must be finite numbers up to {most:,.0f}"
+        )
 
 
 def _parse_int(text: str, where: str) -> int:

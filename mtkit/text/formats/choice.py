@@ -18,6 +18,7 @@ Unit = dict[str, str]  # language, or one of ROLES → text
 Numbered = tuple[int, Unit]  # line of the file where the unit begins, and the unit
 Pair = tuple[str, str]
 LINES_SHOWN = 4  # lines of incomplete units that a message lists
+NAMES_SHOWN = 10  # languages that a message lists
 _BREAKS = re.compile(r"\s*[\r\n]\s*")
 
 
@@ -82,7 +83,7 @@ class Choice:
         return self._keys[names]
 
     def _check(self) -> None:
-        contents = ", ".join(f"{name} ({n:,} units)" for name, n in self.seen.items())
+        contents = listed([f"{name} ({n:,} units)" for name, n in self.seen.items()])
         if self.wanted is None and len(self.seen) > 2:
             raise InputError(
                 f"{self.path}: holds more than two languages: {contents}; name two of them with "
@@ -117,13 +118,18 @@ class Choice:
                 counts[keys[side]] += n
             others = [f"{name} ({n:,} pairs)" for name, n in counts.items() if name != language]
             if others and not set(counts) & set(ROLES):
-                _note_once(f"{self.path}: read as {language}: {', '.join(others)}")
+                _note_once(f"{self.path}: read as {language}: {listed(others)}")
 
 
 @cache
 def _note_once(text: str) -> None:
     """Print a note, once only: several stages of a command may read the same file."""
     note(text)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first ``NAMES_SHOWN`` names as text."""
+    return ", ".join(names[:NAMES_SHOWN]) + ", …" * (len(names) > NAMES_SHOWN)
 
 
 def pick(names: tuple[str, ...], wanted: Pair) -> Pair | None:

@@ -15,6 +15,7 @@ from mtkit.errors import InputError
 from mtkit.storage.reading import LONGEST_LINE, blocks
 
 MAX_DEPTH = 100  # levels of nested elements
+LONGEST_NAME = 1000  # characters of a name with its namespace, which expat copies for each element
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 POINTS = {"ph", "ut", "x"}  # inline codes of TMX and XLIFF without a closing code
 _POINT = "\0"  # stands for such a code; no XML text can contain it
@@ -91,6 +92,8 @@ class _Target:
             raise self.refusal(
                 f"expected {self.shape.name}, found <{name[:40]}>; {self.shape.otherwise}"
             )
+        if max(map(len, (tag, *attributes))) > LONGEST_NAME:
+            raise self.refusal(f"a name of more than {LONGEST_NAME:,} characters; {REPAIR}")
         if len(open_) >= MAX_DEPTH:
             raise self.refusal(f"elements nested more than {MAX_DEPTH} levels deep; {REPAIR}")
         if self.text is not None:

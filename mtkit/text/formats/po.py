@@ -6,6 +6,7 @@ obsolete entries and the header are skipped.
 
 from __future__ import annotations
 
+import codecs
 import re
 import tempfile
 from collections.abc import Iterator
@@ -14,14 +15,17 @@ from typing import Any
 
 from mtkit.errors import InputError
 from mtkit.storage.reading import unpacked
+from mtkit.storage.structure import SURROGATE
 from mtkit.text.formats.choice import Numbered, Pair
 from mtkit.text.formats.codes import SOURCE, TARGET, parse_code
 from mtkit.text.lines import decode_lines
 
 CHARSET = re.compile(rb'"Content-Type:[^"\n]*?charset=([\w.-]+)', re.I)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 STRING = r'"(?:[^"\\]|\\.)*"'
 _LINE = re.compile(rf'[^#"]*{STRING}\s*')  # a line with a complete string
+# Text encodings of Python that no file has; decoding some takes time quadratic in the length.
+_NO_CHARSETS = {"punycode", "idna", "unicode_escape", "raw_unicode_escape"}
+LONGEST = 10_000  # lines of a string; polib copies the string at each
 
 
 def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
@@ -55,7 +59,11 @@ def _parse(path: Path) -> Any:
             f"{path}: PO files need the package polib: pip install 'mtkit[formats]'"
         ) from None
     text = _decoded(b"".join(unpacked(path)), path)
+    begin = 0  # line before the string
     for n, line in enumerate(text.split("\n"), 1):
+        begin = begin if line.lstrip()[:1] == '"' else n
+        if n - begin > LONGEST:
+            raise InputError(f"{path}: line {n}: a text of more than {LONGEST:,} lines; split it")
         if '"' in line and line.lstrip()[:1] != "#" and not _LINE.fullmatch(line):
             # polib would drop the last letter without an error
             raise InputError(f"{path}: line {n}: unterminated string; repair it")
@@ -80,11 +88,13 @@ def _decoded(data: bytes, path: Path) -> str:
     if charset in ("utf-8", "utf8", "ascii", "us-ascii", "charset"):  # CHARSET: in a template
         return "\n".join(decode_lines(data, str(path)))
     try:
+        if codecs.lookup(charset).name.replace("-", "_") in _NO_CHARSETS:
+            raise LookupError("not a character set")
         text = data.decode(charset)
     except (LookupError, ValueError) as error:
         problem = " ".join(str(error).split())[:100]
         raise InputError(f"{path}: not {charset} ({problem}); convert it to UTF-8") from None
-    if _SURROGATE.search(text):
+    if SURROGATE.search(text):
         raise InputError(f"{path}: not {charset}; convert it to UTF-8")
     return text
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from mtkit.nmt import loss, parallel
 from mtkit.nmt.data import Data
 from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.recipe import TrainConfig, learning_rate, preset
-from mtkit.nmt.training import build
+from mtkit.nmt.training import build, checkpoint
 from mtkit.nmt.training import update as running
 from mtkit.nmt.training.build import CHECKPOINT
 from mtkit.nmt.training.train import MAX_HALVINGS, MAX_SKIPPED, greedy, train
@@ -361,3 +362,30 @@ def test_a_restart_by_torchrun_resumes_or_starts(
         with pytest.raises(KeyboardInterrupt):
             build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
         assert ("resumed at update 0 of 2" in capsys.readouterr().err) == said
+
+
+def test_a_checkpoint_without_a_fingerprint_is_refused(tmp_path: Path) -> None:
+    metadata = {"progress": "{}"}
+    seal = checkpoint._seal({}, metadata)
+    (tmp_path / "c").write_bytes(checkpoint.to_bytes({}, metadata | {"seal": seal}))
+    with pytest.raises(InputError, match=r"c: damaged, or of another version of mtkit"):
+        checkpoint.load(tmp_path / "c", "mark")
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda groups, progress: (groups, []),
+        lambda groups, progress: (groups, {}),
+        lambda groups, progress: (groups | {"model": {}}, progress),
+        lambda groups, progress: (groups | {"best": {}}, progress),
+        lambda groups, progress: (groups | {"adam": {"x": torch.zeros(1)}}, progress),
+        lambda groups, progress: (groups, progress | {"best": 1, "skipped": "x"}),
+    ],
+)
+def test_a_forged_checkpoint_is_refused(forge: Any, tmp_path: Path) -> None:
+    run = run_at(tmp_path / "checkpoint")
+    groups, progress = forge(*run._state())
+    checkpoint.save(tmp_path / "checkpoint", groups, progress, run.fingerprint)
+    with pytest.raises(InputError, match="checkpoint: damaged, or of another version of mtkit"):
+        run.restore()

@@ -205,7 +205,7 @@ def test_invalid_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     text = written(tmp_path / "text", corpus(6))
     refused: Sequence[tuple[Shards, int, list[int], str]] = [
         (written(tmp_path / "none", []), 3, [], "at least one sentence"),
-        (text, 0, [], "order from 1 to 127, found 0"),
+        (text, 0, [], "order from 1 to 30, found 0"),
         (text, 3, [0, 2, 1], "expected at most 3 numbers"),
     ]
     for some, order, prune, message in refused:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mtkit.errors import InputError
 from mtkit.smt.language_model import arpa, estimate, ngrams
-from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_UNK
+from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_UNK, MAX_ORDER
 from tests.support.kernels import lm_step
 from tests.support.lm_oracle import Arpa, KneserNey
 from tests.support.paths import MULTI30K, SHARED
@@ -258,8 +258,9 @@ def test_a_tiny_corpus_falls_back_with_notes(sentences: Sentences) -> None:
 def test_invalid_input_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one sentence"):
         estimate.train([])
-    with pytest.raises(ValueError, match="order from 1 to 127, found 0"):
-        estimate.train([["a"]], order=0)
+    for order in (0, MAX_ORDER + 1):  # a model of a higher order could not be read again
+        with pytest.raises(ValueError, match=f"order from 1 to 30, found {order}"):
+            estimate.train([["a"]], order=order)
 
 
 @pytest.mark.parametrize("prune", [[1], [0, 2, 1], [0, -1], [0, 0, 0, 0]])
@@ -432,6 +433,8 @@ def test_the_backoff_of_an_ngram_of_the_highest_order_is_ignored(tmp_path: Path)
         ("-0.6\ta", "0.6\ta", 9, "log10 p"),
         ("-0.6\ta", "nan\ta", 9, "log10 p"),
         ("-0.6\ta", "-inf\ta", 9, "log10 p"),
+        ("-0.6\ta", "-1e7\ta", 9, "log10 p"),  # the saved model could not be read
+        ("a\t-0.2", "a\t1e7", 9, "log10 p"),
         ("-0.6\ta", "x\ta", 9, "log10 p"),
         ("a\t-0.2", "a\tinf", 9, "log10 p"),
         ("a\t-0.2", "a\t-0.2 -0.3", 9, "log10 p"),

@@ -104,10 +104,22 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
     "po-charset": ("a.po", '"Content-Type: x; charset=x-y\\n"', "not x-y (unknown encoding: x-y)"),
     "po-bytes": ("a.po", b'msgid ""\nmsgstr "Content-Type: x; charset=koi8-r"', "no sentence pair"),
     "po-language": ("a.po", PO.format("").replace("de", "d e!"), "'d e!' is not a language code"),
+    "po-punycode": (
+        "a.po",
+        '"Content-Type: x; charset=punycode\\n"\n-' + "abcdefgh" * 100_000,
+        "not punycode (not a character set); convert it to UTF-8",
+    ),
+    "po-long": ("a.po", PO.format('msgid ""\n' + '"a"\n' * 10_002), "line 10005: a text of more"),
+    "long-name": (
+        "a.tmx",
+        f'<tmx>\n<a xmlns="{"x" * 1001}"/>',
+        "line 2: a name of more than 1,000 characters",
+    ),
+    "long-attribute": ("a.tmx", f"<tmx {'x' * 1001}=''/>", "line 1: a name of more than 1,000"),
     "po-half-characters": (
         "a.po",
-        '"Content-Type: x; charset=unicode_escape\\n"\nmsgid "\\ud800"',
-        "not unicode_escape; convert it to UTF-8",
+        '"Content-Type: x; charset=utf-7\\n"\nmsgid "+2AA-"',
+        "not utf-7; convert it to UTF-8",
     ),
 }  # fmt: skip
 
@@ -135,6 +147,15 @@ def test_an_absent_pair_lists_the_languages(tmp_path: Path) -> None:
     for pair in ("en-GB-en-US", "de-deu"):
         with pytest.raises(InputError, match="no text in"):
             open_corpus(pair=pair, train=path)
+
+
+def test_an_error_lists_only_some_of_many_languages(tmp_path: Path) -> None:
+    units = "".join(UNIT.format("a").replace('"en"', f'"en-{n}"') for n in range(100, 999))
+    (tmp_path / "t.tmx").write_text(f"<tmx>{units}</tmx>")
+    for wanted in (None, ("fr", "it")):
+        with pytest.raises(InputError, match=r"en-100 \(1 units\), .*, …; name") as raised:
+            read(tmp_path / "t.tmx", wanted)
+        assert len(str(raised.value)) < 500
 
 
 def test_unnamed_languages_need_the_pair(tmp_path: Path) -> None:
