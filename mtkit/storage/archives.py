@@ -155,9 +155,9 @@ def _check_names(archive: Path, names: list[str], number: int = 0) -> None:
 
 
 def _check_present(archive: Path, wanted: Iterable[str], present: Iterable[str]) -> None:
-    names = list(present)
-    if missing := sorted(set(wanted) - set(names)):
-        shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    names = dict.fromkeys(present)
+    if missing := [name for name in wanted if name not in names]:
+        shown = ", ".join([*names][:5]) + (" …" if len(names) > 5 else "")
         raise InputError(
             f"{archive}: {missing[0]} is missing; the archive contains {shown or 'nothing'}"
         )
