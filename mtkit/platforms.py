@@ -93,7 +93,7 @@ def drop_lock(path: Path, file: int) -> None:
 def _lock_by_flock(path: Path) -> int:
     while True:
         # A link could lead to a file of the user, which the lock would overwrite.
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

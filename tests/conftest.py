@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started by a shell in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # child processes are interrupted
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
