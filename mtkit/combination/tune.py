@@ -11,9 +11,11 @@ combination; therefore ``DIVISIONS`` are added up. Best means highest ``merit``
 (``smt.tuning.bleu``). How much the gain would differ on other sentences of the same kind is
 estimated by resampling those of the dev set (``evaluation.means``).
 
-Dev sets often have longer references than other text. Tuning would lengthen the output to match
-them, which no cross-validation within the dev set reveals. So tuning counts the references as no
-longer than the best system's output (``without_length_gain``); the figures count them as they are.
+The dev set's references may be longer than those of other text. Tuning would lengthen the output to
+match them, which no cross-validation within the dev set reveals. So tuning replaces the length r_s
+of each reference (``without_length_gain``); the printed figures keep it:
+
+    r′_s = r_s · min(1, c/r)        c, r: words of the best system's output, of all references
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@ Every score is computed from sums of the rows that ``evaluation.statistics`` cou
 
 from __future__ import annotations
 
-import re
-import statistics
 from bisect import bisect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -21,6 +19,7 @@ from mtkit.comparison.examples import Example, choose, maker
 from mtkit.comparison.external import ExternalScores
 from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.mismatch import mismatches
+from mtkit.comparison.seeds import Spread, spread
 from mtkit.comparison.where import Difference, Grouping, Links, Ngrams, Text, Words
 from mtkit.evaluation import means, metrics
 from mtkit.evaluation.means import Interval
@@ -156,37 +155,6 @@ class SystemResult(Run):
 
 
 @dataclass(frozen=True)
-class SeedScores:
-    """One metric over seeds: mean, sample standard deviation, lowest and highest score."""
-
-    mean: float
-    deviation: float
-    lowest: float
-    highest: float
-
-    @classmethod
-    def of(cls, scores: Sequence[float]) -> SeedScores:
-        """Summarise two or more scores."""
-        return cls(statistics.mean(scores), statistics.stdev(scores), min(scores), max(scores))
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Systems that differ only in the seed.
-
-    bleu: of each. mean, deviation: of BLEU. name: what their names have in common. metrics: every
-    metric that all of them have.
-    """
-
-    systems: list[str]
-    bleu: list[float]
-    mean: float
-    deviation: float
-    name: str
-    metrics: dict[str, SeedScores]
-
-
-@dataclass(frozen=True)
 class Comparison:
     """All data of the report."""
 
@@ -271,7 +239,7 @@ def build(
             "length": groups.by_length(lengths, chrf, shown, make),
             "frequency": groups.by_frequency(text, {name: words[name] for name in shown}, make),
         },
-        spreads=_spreads(translations, systems),
+        spreads=list(_spreads(translations, systems)),
         seen=len(seen),
         examples=choose(
             sources, scorer.references, outputs, chrf, rivals, examples, helpful, columns
@@ -387,35 +355,18 @@ def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:
     return groups
 
 
-def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResult]) -> list[Spread]:
-    spreads = []
+def _spreads(
+    translations: Sequence[Translations], systems: Sequence[SystemResult]
+) -> Iterator[Spread]:
+    """Yield the spread of each family of two or more systems; see ``Translations.family``."""
     for family in dict.fromkeys(t.family for t in translations if t.family):
-        members = [s for t, s in zip(translations, systems, strict=True) if t.family == family]
+        members = {
+            s.name: s.metrics
+            for t, s in zip(translations, systems, strict=True)
+            if t.family == family
+        }
         if len(members) > 1:
-            names = [s.name for s in members]
-            scores = {
-                metric: SeedScores.of([s.metrics[metric].score for s in members])
-                for metric in members[0].metrics
-                if all(metric in s.metrics for s in members)
-            }
-            bleu = scores["bleu"]
-            spreads.append(
-                Spread(
-                    names, [s.bleu for s in members], bleu.mean, bleu.deviation,
-                    family_name(names), scores,
-                )
-            )  # fmt: skip
-    return spreads
-
-
-def family_name(systems: Sequence[str]) -> str:
-    """Return the name that systems of several seeds share, without -1, -2 …; else all names.
-
-    >>> family_name(["nmt-en-de-1", "nmt-en-de-12"]), family_name(["a", "b"])
-    ('nmt-en-de', 'a, b')
-    """
-    names = {re.sub(r"-\d+$", "", name) for name in systems}
-    return names.pop() if len(names) == 1 else ", ".join(systems)
+            yield spread(members)
 
 
 def ranking(systems: Sequence[SystemResult]) -> list[SystemResult]:

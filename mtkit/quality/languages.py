@@ -48,9 +48,7 @@ def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -
     return sums(np.where(counted, tables[1][own.words], tables[0][own.words]), own.begin)
 
 
-def foreign(
-    own: Flat, other: Flat, counts: Int64, words: Sequence[str], trained: Bool
-) -> Bool:  # fmt: skip
+def foreign(own: Flat, other: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bool:
     """Return which long sentences look foreign to their side, bool (S,).
 
     Their words are rare or absent elsewhere on that side, and are not spelled like its words; lists

@@ -18,7 +18,7 @@ from mtkit.text.formats.tsv import header
 from mtkit.text.languages import base, language_called, without_packed_suffix
 from mtkit.text.lines import iterate_lines
 
-MOST_PAIRS = 10_000  # of a source term and a target term of one concept
+MAX_PAIRS = 10_000  # of a source term and a target term of one concept
 _UNNAMED = {"", "und"}  # codes of an unknown language
 
 
@@ -185,9 +185,9 @@ def _read_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
         complete += 1
         for word in (word for key in keys for word in concept[key] if not word.text):
             raise InputError(f"{path}: line {word.line}: an empty term; complete it, or remove it")
-        if len(concept[keys[0]]) * len(concept[keys[1]]) > MOST_PAIRS:
+        if len(concept[keys[0]]) * len(concept[keys[1]]) > MAX_PAIRS:
             line = concept[keys[0]][0].line
-            raise InputError(f"{path}: line {line}: a concept of more than {MOST_PAIRS:,} pairs")
+            raise InputError(f"{path}: line {line}: a concept of more than {MAX_PAIRS:,} pairs")
         for x in concept[keys[0]]:
             targets = (y.text for y in concept[keys[1]] if not y.avoided)
             yield from (Term(f"{path}: line {x.line}", x.text, y, foreign=True) for y in targets)

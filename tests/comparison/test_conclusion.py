@@ -10,7 +10,8 @@ import pytest
 
 from mtkit.comparison.choices import Choices
 from mtkit.comparison.conclusion import conclude
-from mtkit.comparison.report import Comparison, ScoredGroup, SeedScores, Spread, SystemResult
+from mtkit.comparison.report import Comparison, ScoredGroup, SystemResult
+from mtkit.comparison.seeds import SeedScores, Spread
 from mtkit.comparison.where import Accuracy, Difference, Grouping
 from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import Metric

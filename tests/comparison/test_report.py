@@ -26,7 +26,8 @@ from mtkit.comparison.conclusion import conclude
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.page.render import as_html, print_report, sections, verdict, verdicts
 from mtkit.comparison.record import Record
-from mtkit.comparison.report import GROUP_SIZE, Comparison, SeedScores, as_json, length_groups
+from mtkit.comparison.report import GROUP_SIZE, Comparison, as_json, length_groups
+from mtkit.comparison.seeds import SeedScores
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics

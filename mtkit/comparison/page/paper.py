@@ -17,7 +17,8 @@ from string import ascii_lowercase
 from typing import Any
 
 from mtkit.comparison.page.who import decimals, span
-from mtkit.comparison.report import Comparison, Spread, SystemResult, TestSet
+from mtkit.comparison.report import Comparison, SystemResult, TestSet
+from mtkit.comparison.seeds import Spread
 from mtkit.errors import InputError
 from mtkit.evaluation.metrics import Metric, label
 from mtkit.evaluation.significance import ALPHA, UNTESTED

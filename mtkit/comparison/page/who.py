@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtkit.comparison.report import Comparison, Spread, SystemResult
+from mtkit.comparison.report import Comparison, SystemResult
+from mtkit.comparison.seeds import Spread
 from mtkit.evaluation.metrics import LABELS, Metric, label
 from mtkit.evaluation.perplexity import MEANINGS, Question, why_only_bits_compare
 from mtkit.evaluation.perplexity_page import columns
