@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtkit.smt.flat import Bool, Float64, Int32, Int64, mix
+from mtkit.smt.flat import Bool, Float64, Int32, Int64, UInt64, mix
 from mtkit.smt.kernels import inner, kernel
 
 ORDER, BETA = 6, 2.0
@@ -46,56 +46,64 @@ def _agreement(characters: Int32, first: Int64, begin: Int64, listed: Bool) -> F
     total, orders = np.zeros((n, P)), np.zeros((n, P), np.int64)
     for s in range(len(begin) - 1):
         a, b = begin[s], begin[s + 1]
+        text, starts = characters[first[a] : first[b]], first[a : b + 1] - first[a]
+        hashes, grams = np.zeros(len(text), np.uint64), np.empty(len(text), np.int64)
         for order in range(1, ORDER + 1):
-            grams, start, distinct = _number_ngrams(characters, first[a : b + 1], order)
+            # candidate y has the n-grams grams[starts[y] : ends[y]]
+            ends = np.maximum(starts[1:] - order + 1, starts[:-1])
+            distinct = _number_ngrams(text, starts, ends, order, hashes, grams)
             for p in range(P):
-                expected = _expected_counts(grams, start, distinct, listed[a:b, p])
-                _add_chrf(grams, start, expected, total[a:b, p], orders[a:b, p])
+                expected = _expected_counts(grams, starts, ends, distinct, listed[a:b, p])
+                _add_chrf(grams, starts, ends, expected, total[a:b, p], orders[a:b, p])
     return total / np.maximum(orders, 1)
 
 
 @inner
-def _number_ngrams(characters: Int32, first: Int64, order: int) -> tuple[Int64, Int64, int]:
-    """Number the n-grams of one order: those of candidate y are ``grams[start[y] : start[y + 1]]``.
+def _number_ngrams(
+    text: Int32, starts: Int64, ends: Int64, order: int, hashes: UInt64, grams: Int64
+) -> int:
+    """Write the number of the n-gram that begins at character i to ``grams[i]``, n = ``order``.
 
-    characters: of all candidates; those of y are ``characters[first[y] : first[y + 1]]``. The third
-    result is the number of distinct n-grams.
+    hashes: of the (n − 1)-grams, replaced by those of the n-grams. Returns how many are distinct.
     """
-    n = len(first) - 1
-    hashes, start = np.zeros(first[n] - first[0], np.uint64), np.zeros(n + 1, np.int64)
-    for y in range(n):
-        m = start[y]
-        for i in range(first[y], first[y + 1] - order + 1):
-            for c in characters[i : i + order]:
-                hashes[m] = mix(hashes[m] ^ np.uint64(c))
-            m += 1
-        start[y + 1] = m
-    by_hash = np.argsort(hashes[: start[n]])
-    grams, distinct = np.zeros(start[n], np.int64), 0
-    for k in range(len(by_hash)):
-        if k == 0 or hashes[by_hash[k]] != hashes[by_hash[k - 1]]:
-            distinct += 1
-        grams[by_hash[k]] = distinct - 1
-    return grams, start, distinct
+    size, distinct = 2, 0
+    while size < 2 * len(text):
+        size *= 2
+    keys, numbers = np.empty(size, np.uint64), np.full(size, -1, np.int64)  # hash table
+    for y in range(len(ends)):
+        for i in range(starts[y], ends[y]):
+            hashes[i] = mix(hashes[i] ^ np.uint64(text[i + order - 1]))
+            slot = np.int64(hashes[i] & np.uint64(size - 1))
+            while numbers[slot] >= 0 and keys[slot] != hashes[i]:
+                slot = (slot + 1) & (size - 1)
+            if numbers[slot] < 0:
+                keys[slot], numbers[slot] = hashes[i], distinct
+                distinct += 1
+            grams[i] = numbers[slot]
+    return distinct
 
 
 @inner
-def _expected_counts(grams: Int64, start: Int64, distinct: int, listed: Bool) -> Float64:
+def _expected_counts(
+    grams: Int64, starts: Int64, ends: Int64, distinct: int, listed: Bool
+) -> Float64:
     """Return c̄ of each n-gram over the candidates that are ``listed``, float64 (distinct,)."""
     expected, weight = np.zeros(distinct), 1 / max(1, listed.sum())
     for y in range(len(listed)):
         if listed[y]:
-            for g in grams[start[y] : start[y + 1]]:
+            for g in grams[starts[y] : ends[y]]:
                 expected[g] += weight
     return expected
 
 
 @inner
-def _add_chrf(grams: Int64, start: Int64, expected: Float64, total: Float64, orders: Int64) -> None:
+def _add_chrf(
+    grams: Int64, starts: Int64, ends: Int64, expected: Float64, total: Float64, orders: Int64
+) -> None:
     """Add each candidate's F to ``total``, and 1 to ``orders`` if both sides have n-grams."""
     count, expected_sum = np.zeros(len(expected)), expected.sum()
     for y in range(len(total)):
-        y_grams = grams[start[y] : start[y + 1]]
+        y_grams = grams[starts[y] : ends[y]]
         matches = 0.0
         for g in y_grams:
             matches += min(count[g] + 1, expected[g]) - min(count[g], expected[g])

@@ -6,8 +6,9 @@ oracle better but not the choice. The ``PARENTS`` of these that agree best with 
 crossed (``crossing``), and the best ``CHILDREN`` crossings by the same measure are added. Each part
 gives features to every candidate, whichever part proposed it (see ``System.score``):
 
-    model      what its search maximises: the score of the best derivation, or the mean of ln p; for
-               a candidate that it cannot produce, the lowest of the sentence, and
+    model      what its search maximises: the score of the best derivation, which a statistical
+               system knows of its own candidates, or the mean of ln p; for a candidate that it
+               cannot produce, the lowest of the sentence, and
     unreached  is 1, otherwise 0
     direct     ln P(y|x), from a network
     agreement  of the candidate with its list, see ``agreement``
@@ -28,6 +29,7 @@ from mtkit.combination.agreement import agreement
 from mtkit.combination.crossing import crossings
 from mtkit.combination.parts import Part
 from mtkit.smt.flat import Float64, Int64
+from mtkit.smt.system import SmtSystem
 from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -64,7 +66,11 @@ def build_pool(parts: Sequence[Part], sentences: Sequence[str], tokenizer: WordT
     candidates, agreements = _shortlist(proposed, list(lists), tokenizer)
     begin = np.cumsum([0, *map(len, candidates)])
     pairs = [(x, y.text) for x, row in zip(sentences, candidates, strict=True) for y in row]
-    by_part = {part.name: _features_of(part, pairs, begin) for part in parts}
+    by_part = dict[str, dict[str, Column]]()
+    for part in parts:
+        searched = isinstance(part.system, SmtSystem)
+        known = _scores(sentences, lists[part.name]) if searched else {}
+        by_part[part.name] = _features_of(part, pairs, begin, known)
     columns = {(p, f): column for p, features in by_part.items() for f, column in features.items()}
     columns |= {(name, "agreement"): agreements[:, k] for k, name in enumerate(lists)}
     hypotheses = [y for row in candidates for y in row]
@@ -124,16 +130,32 @@ def _join(lists: Mapping[str, Sequence[Hypothesis]]) -> list[Hypothesis]:
     return list(by_text.values())
 
 
-def _features_of(part: Part, pairs: Sequence[tuple[str, str]], begin: Int64) -> dict[str, Column]:
-    """Return the part's features for (sentence, candidate) pairs: feature → values (n,)."""
+def _scores(
+    sentences: Sequence[str], lists: Sequence[Sequence[Hypothesis]]
+) -> dict[tuple[str, str], float]:
+    """Return the scores of all hypotheses by sentence and text."""
+    rows = zip(sentences, lists, strict=True)
+    return {(x, y.text): y.score for x, hypotheses in rows for y in hypotheses}
+
+
+def _features_of(
+    part: Part, pairs: Sequence[tuple[str, str]], begin: Int64,
+    known: dict[tuple[str, str], float],
+) -> dict[str, Column]:  # fmt: skip
+    """Return the part's features for (sentence, candidate) pairs: feature → values (n,).
+
+    known: ``model`` of the part's own hypotheses, if they need not be scored again.
+    """
     if part.reverse:
         scores = part.system.score([(y, x) for x, y in pairs], brief=True)
         return {"channel": np.array([score.direct.value for score in scores if score.direct])}
-    scores = part.system.score(pairs, brief=True)
+    others = [pair for pair in pairs if pair not in known]
+    scores = part.system.score(others, brief=True)
     columns = dict[str, Column]()
-    if all(score.direct for score in scores):
+    if not known and all(score.direct for score in scores):
         columns["direct"] = np.array([score.direct.value for score in scores if score.direct])
-    model = np.array([score.model for score in scores], np.float64)  # NaN for None
+    by_pair = known | {pair: score.model for pair, score in zip(others, scores, strict=True)}
+    model = np.array([by_pair[pair] for pair in pairs], np.float64)  # NaN for None
     unreached = np.isnan(model)
     lowest = np.minimum.reduceat(np.where(unreached, np.inf, model), begin[:-1])
     lowest = np.repeat(np.where(np.isinf(lowest), 0.0, lowest), np.diff(begin))

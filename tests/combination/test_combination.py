@@ -20,7 +20,7 @@ from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, model_size
 from mtkit.smt.tuning.bleu import COLUMNS, ORDER
-from mtkit.system import Hypothesis
+from mtkit.system import Hypothesis, Score
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.glossary import Glossary
 from tests.support.corpora import first
@@ -101,6 +101,36 @@ def test_unreachable_candidates_are_marked(combination: Combination) -> None:
     assert unreached.any()
     assert (model[unreached == 1] == model[unreached == 0].min()).all()
     assert not pool.columns["nmt", "unreached"].any()
+
+
+def test_a_statistical_system_scores_only_what_its_search_did_not_find(
+    combination: Combination, few: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, lines = combination.systems["smt"], few.test.source[:4]
+    found = {
+        (line, y.text): y.score
+        for line, list_ in zip(lines, system.translate(lines, 30), strict=True)
+        for y in list_
+    }
+    forced = dict[tuple[str, str], float | None]()
+    score = system.score
+
+    def remember(pairs: list[tuple[str, str]], brief: bool) -> list[Score]:
+        scores = score(pairs, brief)
+        forced.update({pair: s.model for pair, s in zip(pairs, scores, strict=True)})
+        return scores
+
+    monkeypatch.setattr(system, "score", remember)
+    pool = combination.pool(combination.tokenize(lines))
+    sources = np.repeat(lines, np.diff(pool.begin)).tolist()
+    pairs = [(x, y.text) for x, y in zip(sources, pool.candidates, strict=True)]
+    assert forced
+    assert not forced.keys() & found.keys()
+    reached = pool.columns["smt", "unreached"] == 0
+    expected = [{**forced, **found}[pair] for pair in pairs]
+    assert [value is not None for value in expected] == reached.tolist()
+    model = pool.columns["smt", "model"][reached].tolist()
+    assert model == [value for value in expected if value is not None]
 
 
 def test_a_glossary_is_used(combination: Combination) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from mtkit.nmt.data import Data
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.prefixes import subword_log_probabilities
-from mtkit.nmt.search import Output, beam_search
+from mtkit.nmt.search import BLOCK, Output, beam_search, largest
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 WORDS = [4, 5, 6]
@@ -193,3 +193,16 @@ def test_a_narrow_beam_is_the_plain_loop(beam: int) -> None:
             found = {tuple(o.ids): o.score for o in outputs}
             assert list(found) == list(expected)
             assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, BLOCK - 1, 3 * BLOCK, 40 * BLOCK + 7])
+@pytest.mark.parametrize("k", [1, 10])
+def test_the_largest_values_are_found_exactly(n: int, k: int) -> None:
+    x = torch.randn(50, n)
+    x[0, n // 2 :] = x[1] = -torch.inf
+    x[2] = x[2].sort().values
+    k = min(k, n)
+    values, columns = largest(x, k)
+    assert torch.equal(values, x.topk(k).values)
+    assert torch.equal(x.gather(1, columns), values)
+    assert all(len(set(row)) == k for row in columns.tolist())
