@@ -172,7 +172,8 @@ def largest(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
     They lie in the ``k`` blocks with the largest maxima, which are found in less time.
     """
-    blocks = functional.pad(x, (0, -x.shape[1] % BLOCK), value=-torch.inf).unflatten(1, (-1, BLOCK))
+    padded = functional.pad(x, (0, -x.shape[1] % BLOCK), value=-torch.inf)
+    blocks = padded.reshape(len(x), -1, BLOCK)
     if k >= blocks.shape[1]:
         return x.topk(k)
     chosen = blocks.amax(-1).topk(k).indices  # (B, k)
