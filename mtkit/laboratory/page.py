@@ -26,7 +26,8 @@ def findings(study: Study) -> Findings:
     title, question = f"mtkit gradients: {study.corpus}", "How far back do models look?"
     summary = (
         f"{study.corpus}: {study.words:,} words of training text, {study.vocabulary:,} different, "
-        f"{study.rare:.1%} rare; {study.updates} updates, {study.seeds} seeds, {study.hidden} units"
+        f"{100 * study.rare:.1f} % rare; {study.updates} updates, {study.seeds} seeds, "
+        f"{study.hidden} units"
     )
     drawn, tables = charts(study), grids(study)
     return Findings(title, question, summary, drawn, tables, verdicts(study), unfolded=1)
@@ -42,7 +43,12 @@ def _interval_cell(figure: Interval | None, decimals: int) -> Cell:
 
 
 def _norm_cell(norm: float | None) -> Cell:
-    return number(None) if norm is None else Cell(f"{norm:.2g}", number=norm)
+    return number(None) if norm is None else Cell(_rounded(norm), number=norm)
+
+
+def _rounded(norm: float) -> str:
+    """Return two significant digits, or between 100 and a million an integer."""
+    return f"{norm:,.0f}" if 100 <= norm < 1e6 else f"{norm:.2g}"
 
 
 def _y_at(curve: Band, x: float) -> float | None:
@@ -179,10 +185,10 @@ def _on_exploding(m: Recurrent) -> str:
     updates = _explosion_updates(m)
     intro = f"Without clipping and with ‖U‖₂ = {m.setup.scale:g} initially,"
     if not updates:
-        return f"{intro} no gradient exploded: the largest norm was {m.norms['100%']:.3g}."
+        return f"{intro} no gradient exploded: the largest norm was {_rounded(m.norms['100%'])}."
     return (
         f"{intro} the gradient exploded in {len(updates)} of {len(m.exploded)} trainings, first at "
-        f"update {min(updates)}; its largest norm was {m.norms['100%']:.3g}."
+        f"update {min(updates)}; its largest norm was {_rounded(m.norms['100%'])}."
     )
 
 
@@ -190,8 +196,8 @@ def _on_context(m: Recurrent) -> str:
     if _failed(m):
         return (
             f"{m.setup.name}: no effective context, as perplexity with all of its context "
-            f"({m.context.perplexity:.3g}) is higher than with none "
-            f"({m.context.cut.middle[0]:.3g}); left out of the charts of perplexity."
+            f"({m.context.perplexity:,.1f}) is higher than with none "
+            f"({m.context.cut.middle[0]:,.1f}); left out of the charts of perplexity."
         )
     k, (low, high) = m.context.effective, CLAIM
     if low <= k.low and k.high <= high:

@@ -149,5 +149,5 @@ def check_sides(paths: tuple[Path, Path], source: Sequence[str], target: Sequenc
     if len(pairs) >= MIN_LINES and 2 * len(same) >= len(pairs):
         note(
             f"warning: {names} are the same in {len(same):,} of {len(pairs):,} "
-            f"lines ({len(same) / len(pairs):.0%}), first in line {same[0]}"
+            f"lines ({100 * len(same) / len(pairs):.0f} %), first in line {same[0]}"
         )

@@ -18,7 +18,7 @@ from mtkit.evaluation.means import Interval, ends, resampled_means
 from mtkit.laboratory import study as laboratory
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.findings import _first_explosion, context_of, decay_rate, recurrent
-from mtkit.laboratory.page import _on_context, _on_vanishing, charts, grids
+from mtkit.laboratory.page import _on_context, _on_vanishing, _rounded, charts, grids
 from mtkit.laboratory.recurrent_lm import RecurrentLm
 from mtkit.laboratory.study import CELLS, WILD, Plan, Study, frequent, stream, windows
 from mtkit.manifest import Manifest
@@ -155,6 +155,14 @@ def test_first_exploded_gradient() -> None:
     assert _first_explosion([1.0, 99.0, 101.0, 200.0]) == 3
     assert _first_explosion([1.0, float("nan")]) == 2
     assert _first_explosion([1.0, 2.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("norm", "text"),
+    [(1.1e-9, "1.1e-09"), (0.014, "0.014"), (3.14, "3.1"), (1395.86, "1,396"), (2e30, "2e+30")],
+)
+def test_norms_of_all_sizes_are_short(norm: float, text: str) -> None:
+    assert _rounded(norm) == text
 
 
 def whole_study(threads: int, step: laboratory.Step) -> Study:
