@@ -53,6 +53,7 @@ lecture: $(READY)  ## train the models of docs/lecture.md in lecture/ (15 minute
 	@mkdir -p lecture
 	cd lecture && ../$(BIN)/mtkit train-smt --corpus textbook --tune none --out models/textbook
 	cd lecture && ../$(BIN)/mtkit train-smt --weights channel --out models/channel
+	cd lecture && ../$(BIN)/mtkit train-smt --weights noisy-channel --out models/noisy-channel
 	cd lecture && ../$(BIN)/mtkit train-smt
 	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --updates 5300
 	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --attention none --updates 5300 --out models/no-attention

@@ -18,6 +18,7 @@ most ``MAX_FREEDOM``. With one seed, only sentences vary: A = C = 0.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -48,6 +49,11 @@ class Band:
     middle: list[float]
     low: list[float]
     high: list[float]
+
+    def until(self, x: float) -> Band:
+        """Return the part of the curve up to ``x``; the curve's x ascends."""
+        n = bisect_right(self.x, x)
+        return Band(self.x[:n], self.middle[:n], self.low[:n], self.high[:n])
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,7 @@ DISTANCES = (1, 10, 50)
 STEPS = (0, 5, 10, 15, 20, 30)
 HISTORIES = (0, 1, 3, 7, 20)
 CHARTED_ORDERS = (2, 5)  # orders of the n-gram models in the charts
+LEAST = 20  # words of context in the charts of perplexity, if no model uses more than half
 CLAIM = (5, 10)  # "about seven tokens"; Gers et al. 2000: 5 to 10 steps, for plain RNNs
 
 
@@ -234,6 +235,13 @@ def _lines(curves: Iterable[tuple[str, Band | None]]) -> list[Line]:
     ]
 
 
+def _context_lines(study: Study, curves: Iterable[tuple[str, Band | None]]) -> list[Line]:
+    """Return perplexity by context, for twice the largest effective context, at least ``LEAST``."""
+    used = [m.context.effective.high for m in _drawn_models(study)]
+    longest = max([LEAST, *(2 * k for k in used)])
+    return _lines((name, curve and curve.until(longest)) for name, curve in curves)
+
+
 def _norm_line(m: Recurrent) -> Line:
     finite = ((float(n), norm) for n, norm in enumerate(m.trace, 1) if 0 < norm < inf)
     return Line(m.setup.name, tuple(finite))
@@ -257,11 +265,13 @@ CHARTS: list[tuple[str, str, str, str, str, Callable[[Study], list[Line]]]] = [
      lambda study: [_norm_line(m) for m in study.models]),
     ("Perplexity given the last k words", "k, words", "perplexity",
      "exp(−{1}/{N} Σ ln P(y_t | y_{t−k} … y_{t−1}))", NARROW,
-     lambda study: (_lines((m.setup.name, m.context.cut) for m in _drawn_models(study))
-                    + _lines((f"{n}-gram", study.ngrams[n].cut) for n in CHARTED_ORDERS))),
+     lambda study: _context_lines(study, [
+         *((m.setup.name, m.context.cut) for m in _drawn_models(study)),
+         *((f"{n}-gram", study.ngrams[n].cut) for n in CHARTED_ORDERS)])),
     ("Perplexity with the words before the last k shuffled", "k, words", "perplexity",
      "exp(−{1}/{N} Σ ln P(y_t | π(y_1 … y_{t−k−1}) y_{t−k} … y_{t−1}))", NARROW,
-     lambda study: _lines((m.setup.name, m.context.shuffled) for m in _drawn_models(study))),
+     lambda study: _context_lines(study, (
+         (m.setup.name, m.context.shuffled) for m in _drawn_models(study)))),
     ("Gradient of the loss by the output of layer l", "l, layer", "gradient norm",
      "u^l = LSTM_l(u^{l−1}) + u^{l−1}", f"With residual connections. {WIDE}",
      lambda study: _lines(study.depth.items())),

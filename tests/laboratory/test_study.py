@@ -18,7 +18,7 @@ from mtkit.evaluation.means import Interval, ends, resampled_means
 from mtkit.laboratory import study as laboratory
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.findings import _first_explosion, context_of, decay_rate, recurrent
-from mtkit.laboratory.page import _on_context, _on_vanishing, _rounded, charts, grids
+from mtkit.laboratory.page import LEAST, _on_context, _on_vanishing, _rounded, charts, grids
 from mtkit.laboratory.recurrent_lm import RecurrentLm
 from mtkit.laboratory.study import CELLS, WILD, Plan, Study, frequent, stream, windows
 from mtkit.manifest import Manifest
@@ -143,6 +143,18 @@ def test_models_harmed_by_context_are_excluded(study: Study) -> None:
     for models, lines in (([helped], 3), ([harmed], 2)):
         [chart] = [c for c in charts(replace(study, models=models)) if "last k words" in c.title]
         assert len(chart.lines) == lines
+
+
+def test_charts_of_context_end_at_twice_what_is_used(study: Study) -> None:
+    def last(used: float) -> float:
+        m = study.models[0]
+        context = replace(m.context, effective=Interval(used, used, used), perplexity=0.0)
+        shown = charts(replace(study, models=[replace(m, context=context)]))
+        [end] = {x for c in shown if c.x == "k, words" for x, _ in c.lines[0].points[-1:]}
+        return end
+
+    assert last(7) == max(k for k in CUT if k <= LEAST)
+    assert last(15) == max(k for k in CUT if k <= 30)
 
 
 def test_conclusions_on_vanishing() -> None:

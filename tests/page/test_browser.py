@@ -319,6 +319,16 @@ def test_a_chart_fills_the_window(show: Show, page: str, width: int, press: Pres
     assert browser.find_element(By.TAG_NAME, "main").get_attribute("innerHTML") == before
 
 
+def test_an_attention_matrix_fills_the_window(show: Show) -> None:
+    browser = show("report", 960)
+    unfold(browser)
+    button = browser.find_element(By.CSS_SELECTOR, "figure:has(.heat) .enlarge")
+    browser.execute_script("arguments[0].click()", button)
+    rect = browser.find_element(By.CSS_SELECTOR, "dialog[open] .heat").rect
+    assert 900 <= rect["width"] <= 960
+    assert rect["height"] >= 600
+
+
 def test_arrow_keys_show_the_other_charts(show: Show) -> None:
     browser = show("charts")
     first, second = browser.find_elements(By.CSS_SELECTOR, "main figure")
