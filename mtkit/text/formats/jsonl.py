@@ -37,14 +37,14 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Numbered]:
         )
         if len(keys) < 2:
             raise InputError(f"{path}: line {number}: no texts of two languages; {HOW}")
-        yield (
-            number,
-            {
-                key if key in ROLES else parse_code(key, path, number): value[key]
-                for key in keys
-                if isinstance(value[key], str)
-            },
-        )
+        texts = [
+            (key if key in ROLES else parse_code(key, path, number), value[key])
+            for key in keys
+            if isinstance(value[key], str)
+        ]
+        if len(unit := dict(texts)) < len(texts):
+            raise InputError(f"{path}: line {number}: two texts of one language; {HOW}")
+        yield number, unit
 
 
 def _refusal(number: int, path: Path, reason: object) -> InputError:

@@ -93,6 +93,7 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
     "one-list": ("a.jsonl", '["a", "b"]\n', "line 1: a list instead of a dict"),
     "no-json": ("a.jsonl", '{"en": "a", "de": "b"}\nA dog.\n', "line 2: not JSON"),
     "one-key": ("a.jsonl", '{"en": "a"}\n', "line 1: no texts of two languages"),
+    "twice-en": ("a.jsonl", '{"en": "a", "EN": "b", "de": "c"}\n', "line 1: two texts of one"),
     "deep-json": ("a.jsonl", '{"en": ' + "[" * 99999, "line 1: not JSON"),
     "nested": ("a.jsonl", '{"x": ' + "[" * 50 + "]" * 50 + "}", "line 1: nested more than 20"),
     "surrogate": ("a.jsonl", '{"en": "\\ud800", "de": "b"}', "line 1: 'utf-8' codec can't encode"),
