@@ -4,7 +4,7 @@ Each t has its own logistic regression. It separates the places where t was chos
 another word of T(s) was:
 
     examples of t    the places, in the order of the text, where T(s) has several words, t among
-                     them, and one of T(s) was chosen
+                     them, and one of T(s) was chosen; of more than ``MAX_EXAMPLES``, every n-th
     ln σ(z_t)        is maximised where t was chosen,
     ln (1 − σ(z_t))  where another word was
 
@@ -14,7 +14,8 @@ are independent, so the weights do not depend on which t share a task:
     counts     of a shard: a_t of every target word; how often each (s, t) occurs
     rivals     T(s)
     choices    of a shard: its places with a choice; the number of examples of each t
-    plan       the size of each weight table; which t share a task
+    plan       the size of each weight table; every how many-th example is used; which t share a
+               task
     weights    of the t of one task: compute the features of all their examples once, keep them in
                memory, and fit t by t
 
@@ -52,6 +53,7 @@ EPOCHS = 4
 STEP = 0.1  # learning rate η of AdaGrad
 DECAY = 1e-2  # of L2 regularisation, in every step
 MIN_ERROR = 0.01  # no update where |σ(z_t) − label| is at most this
+MAX_EXAMPLES = 1 << 20  # of one t: more take time, but fill its weights no better
 WEIGHTS_PER_EXAMPLE, MAX_WEIGHTS = 4, 1 << 16  # weights per example of t; most weights of a t
 PARTS, MIN_TASK_BYTES = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
 # Bytes of a counted (s, t), of an example, of a weight with its Σ g², of a source word.
@@ -167,9 +169,10 @@ def _choose(into: Path, text: Shards, k: int, counts: Path, rivals: Path) -> Non
 
 
 def _plan(into: Path, text: Shards, choices: Outputs, room: int) -> None:
-    """Save ``begin`` of the weights, and ``end`` and ``size`` of each task's range of t.
+    """Save ``begin`` of the weights, ``step``, and ``end`` and ``size`` of each task's range of t.
 
-    size: bytes that the task keeps in memory, at most ``room`` unless it has only one t.
+    step: every how many-th example of each t is used. size: bytes that the task keeps in memory, at
+    most ``room`` unless it has only one t.
     """
     examples = np.zeros(text.sizes[1], np.int64)
     for out in choices:
@@ -177,9 +180,10 @@ def _plan(into: Path, text: Shards, choices: Outputs, room: int) -> None:
         examples[t] += n_examples
     wanted = np.minimum(examples * WEIGHTS_PER_EXAMPLE, MAX_WEIGHTS)
     width = np.where(wanted > 0, 2 ** np.ceil(np.log2(np.maximum(wanted, 1))).astype(np.int64), 0)
-    size = EXAMPLE * examples + WEIGHT * width
+    step = np.maximum(-(-examples // MAX_EXAMPLES), 1)
+    size = EXAMPLE * -(-examples // step) + WEIGHT * width
     end = np.array(_ends(size, min(room, max(int(size.sum()) // PARTS, MIN_TASK_BYTES))))
-    save(into, begin=_offsets(width), end=end, size=np.diff(_offsets(size)[end]))
+    save(into, begin=_offsets(width), step=step, end=end, size=np.diff(_offsets(size)[end]))
 
 
 # --- examples and weights of a range of t
@@ -208,11 +212,12 @@ def _learn(
     begin -= begin[0]
     w, squares = np.zeros(begin[-1], np.float32), np.full(begin[-1], 1e-6, np.float32)
     row, word = _rivals_within(rivals, t, t_end)
+    step = load(plan / "step.npy", t, t_end)
     groups = np.array_split(np.arange(len(text)), min(batches, len(text)))
     epochs = EPOCHS if len(groups) == 1 else 1
     for _ in range(EPOCHS // epochs):
         for shards in groups:
-            examples = _examples(text, choices, shards.tolist(), row, word, t, t_end)
+            examples = _examples(text, choices, shards.tolist(), row, word, t, step)
             _descend(examples, begin, w, squares, epochs)
             del examples  # free the memory before the next group is loaded
     del squares
@@ -229,18 +234,16 @@ def _rivals_within(rivals: Path, t: int, t_end: int) -> tuple[Int64, Int32]:
 
 def _examples(
     text: Shards, choices: Outputs, shards: Sequence[int], row: Int64, word: Int32, t: int,
-    t_end: int,
+    step: Int64,
 ) -> Examples:  # fmt: skip
-    """Return the examples of t … t_end − 1 in consecutive shards.
+    """Return the examples of words t, t + 1 … in consecutive shards, of each every ``step``-th.
 
-    row, word: the T of these t, as ``_rivals_within`` returns it.
+    row, word: the T of these words, as ``_rivals_within`` returns it.
     """
-    n_examples = np.zeros(t_end - t, np.int64)
-    for k in shards:
-        t_seen, counts = load(choices[k] / "examples.npy")
-        a, b = np.searchsorted(t_seen, (t, t_end))
-        n_examples[t_seen[a:b] - t] += counts[a:b]
-    first = _offsets(n_examples)
+    before, inside = ([choices[k] for k in part] for part in (range(shards[0]), shards))
+    seen = _numbers_of_examples(before, t, len(step))
+    end = seen + _numbers_of_examples(inside, t, len(step))
+    first = _offsets(-(-end // step) - -(-seen // step))
     s, s_end = text.begin[shards[0]], text.begin[shards[-1] + 1]
     begin = load(text.directory / "source" / "begin.npy", s, s_end + 1)
     words = load(text.directory / "source" / "words.npy", int(begin[0]), int(begin[-1]))
@@ -253,8 +256,18 @@ def _examples(
         choice = load(choices[k] / "choice.npy")
         choice[:, 1] -= t
         sentences = text.begin[k] - s, text.begin[k + 1] - s
-        _gather(words, choice, *sentences, row, word, next_row, examples)
+        _gather(words, choice, *sentences, row, word, step, seen, next_row, examples)
     return examples
+
+
+def _numbers_of_examples(choices: Iterable[Path], t: int, T: int) -> Int64:
+    """Return how many examples the shards have of each of the T words t, t + 1 …"""
+    total = np.zeros(T, np.int64)
+    for out in choices:
+        t_seen, counts = load(out / "examples.npy")
+        a, b = np.searchsorted(t_seen, (t, t + T))
+        total[t_seen[a:b] - t] += counts[a:b]
+    return total
 
 
 # --- kernels
@@ -306,28 +319,31 @@ def _choices(
 
 @kernel
 def _gather(
-    words: Int32, choice: Int32, s_first: int, s_end: int, row: Int64, word: Int32, next_row: Int64,
-    examples: Examples,
+    words: Int32, choice: Int32, s_first: int, s_end: int, row: Int64, word: Int32, step: Int64,
+    seen: Int64, next_row: Int64, examples: Examples,
 ) -> None:  # fmt: skip
     """Write the examples of a shard; those of word n from ``next_row[n]`` on, which is advanced.
 
-    s_first … s_end − 1: the shard's sentences, as numbered in ``examples``.
+    s_first … s_end − 1: the shard's sentences, as numbered in ``examples``. seen: the number of
+    examples of each word before this shard, increased; every ``step``-th is written.
     """
     _, near, sentence, chosen, begin, far = examples
     for i in range(begin[s_first], begin[s_end]):
         far[i] = hash_in_sentence(words[i])
     hashes = np.empty(LOCAL_FEATURES, np.uint32)
     for n in range(len(choice)):
-        i, s = begin[s_first] + choice[n, 0], s_first + choice[n, 2]
-        first, end = row[words[i]], row[words[i] + 1]
-        if first < end:
-            write_local_hashes(words, begin[s], begin[s + 1], i, hashes)
-        for rival in range(first, end):
-            e = next_row[word[rival]]
-            next_row[word[rival]] += 1
-            for f in range(LOCAL_FEATURES):
-                near[e, f] = hashes[f]
-            sentence[e], chosen[e] = s, word[rival] == choice[n, 1]
+        i, s, hashed = begin[s_first] + choice[n, 0], s_first + choice[n, 2], False
+        for rival in word[row[words[i]] : row[words[i] + 1]]:
+            if seen[rival] % step[rival] == 0:
+                if not hashed:
+                    write_local_hashes(words, begin[s], begin[s + 1], i, hashes)
+                    hashed = True
+                e = next_row[rival]
+                next_row[rival] += 1
+                for f in range(LOCAL_FEATURES):
+                    near[e, f] = hashes[f]
+                sentence[e], chosen[e] = s, rival == choice[n, 1]
+            seen[rival] += 1
 
 
 @kernel

@@ -66,6 +66,33 @@ def test_shards_memory_and_workers_change_nothing(
         assert context_train.EPOCHS in times
 
 
+def test_of_too_many_examples_every_nth_is_used(
+    whole: Lexicon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = defaultdict[int, int](int)  # word → examples in one epoch, or in its groups of shards
+
+    def examples(*arguments: Any) -> context_train.Examples:
+        made = gathered(*arguments)
+        for n, own in enumerate(np.diff(made.first).tolist(), arguments[5]):
+            used[n] += own
+        return made
+
+    monkeypatch.setattr(context_train, "MAX_EXAMPLES", 1 << 30)
+    gathered = context_train._examples
+    monkeypatch.setattr(context_train, "_examples", examples)
+    learn(tmp_path / "all", BITEXT, WORDS, shards=1)
+    n_examples = dict(used)
+    used.clear()
+    most = max(n_examples.values()) // 3
+    monkeypatch.setattr(context_train, "MAX_EXAMPLES", most)
+    fewer = learn(tmp_path / "fewer", BITEXT, WORDS, shards=1)
+    assert used == {n: -(-own // max(1, -(-own // most))) for n, own in n_examples.items()}
+    assert most * 2 // 3 < max(used.values()) <= most
+    assert (fewer.weight != whole.weight).any()
+    for n, memory in enumerate((1 << 20, 1 << 15)):
+        check_same(learn(tmp_path / str(n), BITEXT, WORDS, 7, 3, memory), fewer)
+
+
 def test_a_part_fits_into_the_memory(tmp_path: Path) -> None:
     """Or is a word that needs more."""
     text, links = write(tmp_path / "text", BITEXT, WORDS, 5)
