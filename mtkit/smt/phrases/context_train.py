@@ -53,7 +53,7 @@ EPOCHS = 4
 STEP = 0.1  # learning rate η of AdaGrad
 DECAY = 1e-2  # of L2 regularisation, in every step
 MIN_ERROR = 0.01  # no update where |σ(z_t) − label| is at most this
-MAX_EXAMPLES = 1 << 20  # of one t: more take time, but fill its weights no better
+MAX_EXAMPLES = 1 << 20  # of one t: 16 for each of its weights at most
 WEIGHTS_PER_EXAMPLE, MAX_WEIGHTS = 4, 1 << 16  # weights per example of t; most weights of a t
 PARTS, MIN_TASK_BYTES = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
 # Bytes of a counted (s, t), of an example, of a weight with its Σ g², of a source word.
