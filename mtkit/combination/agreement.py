@@ -46,11 +46,10 @@ def _agreement(characters: Int32, first: Int64, begin: Int64, listed: Bool) -> F
     total, orders = np.zeros((n, P)), np.zeros((n, P), np.int64)
     for s in range(len(begin) - 1):
         a, b = begin[s], begin[s + 1]
-        text, starts = characters[first[a] : first[b]], first[a : b + 1] - first[a]
+        text, starts = characters[first[a] : first[b]], first[a:b] - first[a]
         hashes, grams = np.zeros(len(text), np.uint64), np.empty(len(text), np.int64)
         for order in range(1, ORDER + 1):
-            # candidate y has the n-grams grams[starts[y] : ends[y]]
-            ends = np.maximum(starts[1:] - order + 1, starts[:-1])
+            ends = np.maximum(first[a + 1 : b + 1] - first[a] - order + 1, starts)
             distinct = _number_ngrams(text, starts, ends, order, hashes, grams)
             for p in range(P):
                 expected = _expected_counts(grams, starts, ends, distinct, listed[a:b, p])
@@ -64,7 +63,9 @@ def _number_ngrams(
 ) -> int:
     """Write the number of the n-gram that begins at character i to ``grams[i]``, n = ``order``.
 
-    hashes: of the (n − 1)-grams, replaced by those of the n-grams. Returns how many are distinct.
+    text: of all candidates of a sentence, (C,). starts, ends: (Y,), the n-grams of candidate y
+    begin at ``starts[y]`` … ``ends[y]`` − 1. hashes: of the (n − 1)-grams, (C,), replaced by those
+    of the n-grams. Returns how many are distinct.
     """
     size, distinct = 2, 0
     while size < 2 * len(text):

@@ -144,7 +144,8 @@ def _features_of(
 ) -> dict[str, Column]:  # fmt: skip
     """Return the part's features for (sentence, candidate) pairs: feature → values (n,).
 
-    known: ``model`` of the part's own hypotheses, if they need not be scored again.
+    known: ``model`` of the part's own hypotheses, from its search; {} for a network, whose search
+    may have found them in another segmentation.
     """
     if part.reverse:
         scores = part.system.score([(y, x) for x, y in pairs], brief=True)

@@ -18,7 +18,7 @@ DISTANCES = (1, 10, 50)
 STEPS = (0, 5, 10, 15, 20, 30)
 HISTORIES = (0, 1, 3, 7, 20)
 CHARTED_ORDERS = (2, 5)  # orders of the n-gram models in the charts
-LEAST = 20  # words of context in the charts of perplexity, if no model uses more than half
+MIN_CHARTED = 20  # words of context in the charts of perplexity, if no model uses more than half
 CLAIM = (5, 10)  # "about seven tokens"; Gers et al. 2000: 5 to 10 steps, for plain RNNs
 
 
@@ -48,8 +48,8 @@ def _norm_cell(norm: float | None) -> Cell:
 
 
 def _rounded(norm: float) -> str:
-    """Return two significant digits, or between 100 and a million an integer."""
-    return f"{norm:,.0f}" if 100 <= norm < 1e6 else f"{norm:.2g}"
+    """Return two significant digits, or between 10 and a million an integer."""
+    return f"{norm:,.0f}" if 10 <= norm < 1e6 else f"{norm:.2g}"
 
 
 def _y_at(curve: Band, x: float) -> float | None:
@@ -236,9 +236,9 @@ def _lines(curves: Iterable[tuple[str, Band | None]]) -> list[Line]:
 
 
 def _context_lines(study: Study, curves: Iterable[tuple[str, Band | None]]) -> list[Line]:
-    """Return perplexity by context, for twice the largest effective context, at least ``LEAST``."""
+    """Return perplexity by context, up to twice the largest effective one or ``MIN_CHARTED``."""
     used = [m.context.effective.high for m in _drawn_models(study)]
-    longest = max([LEAST, *(2 * k for k in used)])
+    longest = max([MIN_CHARTED, *(2 * k for k in used)])
     return _lines((name, curve and curve.until(longest)) for name, curve in curves)
 
 

@@ -170,7 +170,8 @@ def _select_rows(states: list[State], rows: Tensor) -> list[State]:
 def largest(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the ``k`` largest values in each row of ``x`` (B, n), best first, and their columns.
 
-    They lie in the ``k`` blocks with the largest maxima, which are found in less time.
+    Both are (B, k). They lie in the ``k`` blocks with the largest maxima, which are found in less
+    time.
     """
     padded = functional.pad(x, (0, -x.shape[1] % BLOCK), value=-torch.inf)
     blocks = padded.reshape(len(x), -1, BLOCK)

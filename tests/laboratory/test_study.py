@@ -18,7 +18,7 @@ from mtkit.evaluation.means import Interval, ends, resampled_means
 from mtkit.laboratory import study as laboratory
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.findings import _first_explosion, context_of, decay_rate, recurrent
-from mtkit.laboratory.page import LEAST, _on_context, _on_vanishing, _rounded, charts, grids
+from mtkit.laboratory.page import MIN_CHARTED, _on_context, _on_vanishing, _rounded, charts, grids
 from mtkit.laboratory.recurrent_lm import RecurrentLm
 from mtkit.laboratory.study import CELLS, WILD, Plan, Study, frequent, stream, windows
 from mtkit.manifest import Manifest
@@ -153,7 +153,7 @@ def test_charts_of_context_end_at_twice_what_is_used(study: Study) -> None:
         [end] = {x for c in shown if c.x == "k, words" for x, _ in c.lines[0].points[-1:]}
         return end
 
-    assert last(7) == max(k for k in CUT if k <= LEAST)
+    assert last(7) == max(k for k in CUT if k <= MIN_CHARTED)
     assert last(15) == max(k for k in CUT if k <= 30)
 
 
@@ -171,7 +171,14 @@ def test_first_exploded_gradient() -> None:
 
 @pytest.mark.parametrize(
     ("norm", "text"),
-    [(1.1e-9, "1.1e-09"), (0.014, "0.014"), (3.14, "3.1"), (1395.86, "1,396"), (2e30, "2e+30")],
+    [
+        (1.1e-9, "1.1e-09"),
+        (0.014, "0.014"),
+        (3.14, "3.1"),
+        (99.6, "100"),
+        (1395.86, "1,396"),
+        (2e30, "2e+30"),
+    ],
 )
 def test_norms_of_all_sizes_are_short(norm: float, text: str) -> None:
     assert _rounded(norm) == text

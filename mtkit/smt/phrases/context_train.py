@@ -238,7 +238,7 @@ def _examples(
 ) -> Examples:  # fmt: skip
     """Return the examples of words t, t + 1 … in consecutive shards, of each every ``step``-th.
 
-    row, word: the T of these words, as ``_rivals_within`` returns it.
+    row, word: the T of these words, as ``_rivals_within`` returns it; step: (T,), see ``_plan``.
     """
     before, inside = ([choices[k] for k in part] for part in (range(shards[0]), shards))
     seen = _numbers_of_examples(before, t, len(step))
@@ -261,7 +261,7 @@ def _examples(
 
 
 def _numbers_of_examples(choices: Iterable[Path], t: int, T: int) -> Int64:
-    """Return how many examples the shards have of each of the T words t, t + 1 …"""
+    """Return how many examples the shards have of each of the words t … t + T − 1, (T,)."""
     total = np.zeros(T, np.int64)
     for out in choices:
         t_seen, counts = load(out / "examples.npy")
