@@ -40,7 +40,7 @@ from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.bleu import WER_WEIGHT
 from mtkit.smt.tuning.tune import ROUNDS, TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
-from mtkit.storage.stages import Outputs, Stages, fingerprint, link, unfinished
+from mtkit.storage.stages import Outputs, Stages, fingerprint, link, mapped, unfinished
 from mtkit.storage.writing import replacing
 from mtkit.text import shards
 from mtkit.text.corpus import Bitext, Corpus, sample_rows
@@ -97,7 +97,7 @@ def check_disk(text: Shards, place: Path) -> None:
     Needed, as measured on texts of 13 words per sentence: 24 bytes for each pair of positions of a
     sentence pair, the empty words included, and 120 bytes per word.
     """
-    x, y = (np.load(text.directory / side / "begin.npy", mmap_mode="r") for side in SIDES)
+    x, y = (mapped(text.directory / side / "begin.npy") for side in SIDES)
     places = int(((np.diff(x) + 1) * (np.diff(y) + 1)).sum())
     needed, free = 24 * places + 120 * sum(text.tokens), shutil.disk_usage(place).free
     if needed > DISK_NOTE_FROM:
@@ -137,7 +137,7 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
     perplexity = {label: direction.perplexity for label, direction in directions.items()}
     figures: dict[str, Any] = {"alignment_perplexity": perplexity}
     figures |= {"links": sum(len(Links.load(out).source) for out in alignment.links)}
-    phrase_pairs = len(np.load(models["phrases"] / "links.npy", mmap_mode="r"))
+    phrase_pairs = len(mapped(models["phrases"] / "links.npy"))
     figures |= {"vocabulary": list(text.sizes), "phrase_pairs": phrase_pairs, "ngrams": lm.counts}
     return joined, figures
 

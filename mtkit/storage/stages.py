@@ -50,6 +50,7 @@ DATA_SHARE = 0.4  # of the memory, for the data of tasks; the rest: Python, numb
 TASKS_PER_WORKER = 16  # with so many tasks per worker, hardly any worker idles at the end
 PACKED = "arrays.safetensors"
 DONE = ".done"  # suffix of the mark of a stage whose files were removed
+_HEADER = threading.Lock()
 FINGERPRINT = "fingerprint"  # file with the digests of all inputs of the stages
 
 
@@ -329,12 +330,21 @@ def save(directory: Path, **arrays: NDArray[Any]) -> None:
         np.save(directory / f"{name}.npy", array)
 
 
+def mapped(path: Path) -> NDArray[Any]:
+    """Return the array of a ``.npy`` file, memory-mapped, read-only.
+
+    One header at a time: NumPy parses it by ``ast.literal_eval``, which can raise SystemError in
+    CPython 3.11 if two threads call it at once.
+    """
+    with _HEADER:
+        array: NDArray[Any] = np.load(path, mmap_mode="r")
+    return array
+
+
 def load(path: Path, first: int = 0, last: int | None = None) -> NDArray[Any]:
     """Return rows ``first : last`` of a ``.npy`` file, copied into memory."""
-    if first == 0 and last is None:
-        whole: NDArray[Any] = np.load(path)
-        return whole
-    return np.array(np.load(path, mmap_mode="r")[first:last])
+    whole = mapped(path)
+    return np.array(whole[first:last] if whole.ndim else whole)
 
 
 def joined(paths: Iterable[Path]) -> NDArray[Any]:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.storage.stages import ArrayFile, Stages, load
+from mtkit.storage.stages import ArrayFile, Stages, load, mapped
 from mtkit.text.corpus import Bitext
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import SPECIALS, UNK, Vocabulary
@@ -70,7 +70,7 @@ class Shards:
     def mapped(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return words, int32 (N,), and begins, int64 (S + 1,), of a whole side, memory-mapped."""
         words, begin = (
-            np.asarray(np.load(self.directory / name / f"{array}.npy", mmap_mode="r"))
+            np.asarray(mapped(self.directory / name / f"{array}.npy"))
             for array in ("words", "begin")
         )
         return words, begin
@@ -143,7 +143,7 @@ def _word_ids() -> defaultdict[str, int]:
 
 def _cut(directory: Path, sizes: tuple[int, int]) -> Shards:
     """Cut the text in ``directory`` into shards of about equally many words."""
-    begins = [np.load(directory / side / "begin.npy", mmap_mode="r") for side in SIDES]
+    begins = [mapped(directory / side / "begin.npy") for side in SIDES]
     words = begins[0] + begins[1]
     total, pairs = int(words[-1]), len(words) - 1
     shards = max(1, -(-total // SHARD_WORDS))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from mtkit.storage.stages import (
     joined,
     link,
     load,
+    mapped,
     pack,
     save,
     unfinished,
@@ -50,6 +53,24 @@ def _never(into: Path) -> None:
 def test_each_task_fills_a_directory(tmp_path: Path, threads: int) -> None:
     outputs = Stages(tmp_path, threads).run("squares", _square, [(n,) for n in range(5)])
     assert joined(out / "n.npy" for out in outputs).tolist() == [0, 1, 4, 9, 16]
+
+
+def test_threads_read_headers_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython 3.11 counts the depth of nested syntax over all threads."""
+    parse, active = ast.literal_eval, list[int]()
+
+    def slow(text: str) -> object:
+        active.append(1)
+        time.sleep(0.05)
+        assert len(active) == 1, "two threads parse at once"
+        active.pop()
+        return parse(text)
+
+    monkeypatch.setattr(ast, "literal_eval", slow)
+    save(tmp_path, n=np.arange(3))
+    with ThreadPoolExecutor(3) as pool:
+        arrays = list(pool.map(mapped, [tmp_path / "n.npy"] * 3))
+    assert [a.tolist() for a in arrays] == [[0, 1, 2]] * 3
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -26,6 +26,7 @@ from mtkit.smt.alignment.direction import Direction, Model
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Float32, Float64, Int64, longest
 from mtkit.smt.kernels import kernel, lean
+from mtkit.storage.stages import mapped
 
 EMPTY_WORD = 0.08  # p₀
 TENSION = 4.0  # λ at the start
@@ -52,7 +53,7 @@ class Prior(NamedTuple):
 def start(d: Direction) -> Prior:
     """Return the prior of a text in shards before the first iteration."""
     paths = (d.text.directory / side / "begin.npy" for side in (d.e, d.f))
-    return Prior.of(*(np.load(path, mmap_mode="r") for path in paths))
+    return Prior.of(*map(mapped, paths))
 
 
 def expect(places: Places, t: Float64, prior: Prior, posterior: Float32) -> tuple[Float64, Float64]:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from mtkit.smt.alignment.places import NO_POSTERIOR, NULL, Places, maximise
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
-from mtkit.storage.stages import Outputs, Stages, array, load, pack, save, unpack
+from mtkit.storage.stages import Outputs, Stages, array, load, mapped, pack, save, unpack
 from mtkit.text.shards import Shards
 
 BYTES_PER_KEY = 64  # bytes that the task of a part holds for each key of a shard
@@ -93,7 +93,7 @@ class Direction:
 def _gather(parts: Outputs, name: str, index: Int32, ends: Int64) -> Any:
     """Return the entries index[ends[p] : ends[p + 1]] of each part's array; only these are read."""
     spans = zip(parts, pairwise(ends.tolist()), strict=True)
-    arrays = ((np.load(part / f"{name}.npy", mmap_mode="r"), index[a:b]) for part, (a, b) in spans)
+    arrays = ((mapped(part / f"{name}.npy"), index[a:b]) for part, (a, b) in spans)
     return np.concatenate([np.asarray(values)[chosen] for values, chosen in arrays])
 
 

@@ -41,7 +41,7 @@ from mtkit.smt.alignment.direction import Direction, Learnt, Model, drop, total
 from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.flat import Float32, Float64, Int32, UInt64, mix
 from mtkit.smt.kernels import compiled, kernel, lean
-from mtkit.storage.stages import Outputs, Stages, array, pack, save, unpack
+from mtkit.storage.stages import Outputs, Stages, array, mapped, pack, save, unpack
 
 EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
@@ -61,7 +61,7 @@ def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[O
     float64 (2·L + 1,), have jumps of width d at ``L + d``, L = words of the longest sentence e + 1.
     They include pseudo-counts and are summed over the later sweeps and all samplers.
     """
-    L = 1 + int(np.diff(np.load(d.text.directory / d.e / "begin.npy", mmap_mode="r")).max())
+    L = 1 + int(np.diff(mapped(d.text.directory / d.e / "begin.npy")).max())
     shards, parts = range(len(d.text)), range(len(d.keys))
     first_calls = [(d, model.expect, k, start.t, start.other, L) for k in shards]
     links, jumps = stages.run("links-0", _start, first_calls), np.zeros(2 * L + 1)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mtkit.smt.flat import Int64
 from mtkit.smt.phrases import extract, lexical, pairs, score
 from mtkit.smt.phrases.extract import Piece
-from mtkit.storage.stages import Outputs, Stages, load, save, write_array
+from mtkit.storage.stages import Outputs, Stages, load, mapped, save, write_array
 from mtkit.text.shards import Shards
 
 
@@ -95,7 +95,7 @@ def _write(scored: Sequence[Path], out: Path) -> None:
     """Write the arrays of a ``PhraseTable``, one range at a time."""
 
     def parts(name: str) -> Iterator[NDArray[Any]]:
-        return (np.load(directory / f"{name}.npy", mmap_mode="r") for directory in scored)
+        return (mapped(directory / f"{name}.npy") for directory in scored)
 
     for name in ("source", "target", "key", "features", "reordering", "links"):
         dtype, row = score.ARRAYS[name]

@@ -46,7 +46,7 @@ from mtkit.smt.phrases.context import (
     write_local_hashes,
 )
 from mtkit.smt.phrases.extract import Aligned
-from mtkit.storage.stages import ArrayFile, Outputs, Stages, load, save, write_array
+from mtkit.storage.stages import ArrayFile, Outputs, Stages, load, mapped, save, write_array
 from mtkit.text.shards import Shards
 
 EPOCHS = 4
@@ -144,7 +144,7 @@ def _total_counts(outputs: Iterable[Path], low: int, high: int) -> tuple[Int64, 
     """Return the distinct keys low … high − 1 of all shards, sorted, and their total counts."""
     keys, counts = [], []
     for out in outputs:
-        a, b = np.searchsorted(np.load(out / "key.npy", mmap_mode="r"), (low, high))
+        a, b = np.searchsorted(mapped(out / "key.npy"), (low, high))
         keys.append(load(out / "key.npy", a, b))
         counts.append(load(out / "count.npy", a, b))
     key, entry = np.unique(np.concatenate(keys), return_inverse=True)

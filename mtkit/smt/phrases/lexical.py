@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mtkit.smt.flat import Float64, Int32, Int64, UInt64, read_only
 from mtkit.smt.kernels import kernel, lean
 from mtkit.smt.phrases.extract import MAX_PHRASE, Aligned
-from mtkit.storage.stages import ArrayFile, load, save
+from mtkit.storage.stages import ArrayFile, load, mapped, save
 from mtkit.text.vocabulary import PAD
 
 RARE = 1e-7  # lower bound of w(·|NULL)
@@ -47,7 +47,7 @@ class Weights(NamedTuple):
     def load(cls, directory: Path) -> Self:
         """Load the files of ``join_links``, memory-mapped."""
         paths = (directory / f"{name}.npy" for name in cls._fields)
-        return cls(*read_only(np.load(path, mmap_mode="r") for path in paths))
+        return cls(*read_only(map(mapped, paths)))
 
 
 def link_keys(s: NDArray[Any], t: NDArray[Any]) -> UInt64:
@@ -94,7 +94,7 @@ def add_links(into: Path, links: Sequence[Path], first: int, last: int, t_size: 
     """
     parts = []
     for directory in links:
-        both = np.load(directory / "both.npy", mmap_mode="r")
+        both = mapped(directory / "both.npy")
         a, b = np.searchsorted(both, np.array([first << 32, last << 32], np.uint64)).tolist()
         parts.append((np.array(both[a:b]), load(directory / "c.npy", a, b)))
     keys, counts = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -30,7 +30,7 @@ from mtkit.smt.kernels import kernel, lean
 from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS, closed_form
 from mtkit.smt.phrases.extract import OCCURRENCE, Rows
 from mtkit.smt.phrases.reorder import log_probabilities
-from mtkit.storage.stages import ArrayFile, load, save
+from mtkit.storage.stages import ArrayFile, load, mapped, save
 
 BUCKETS = 11  # bits of a hash; a part is divided into 2^BUCKETS buckets before it is sorted
 OCCURRENCE_BYTES = 80  # bytes per occurrence and its pair while a range is processed
@@ -89,10 +89,10 @@ def in_ranges(places: Sequence[Path], name: str, first: int, last: int) -> NDArr
     """
     ends = [load(directory / "ends.npy", first, last + 1)[[0, -1]] for directory in places]
     sizes = [int(b - a) for a, b in ends]
-    first_array = np.load(places[0] / f"{name}.npy", mmap_mode="r")
+    first_array = mapped(places[0] / f"{name}.npy")
     out, n = np.empty(sum(sizes), first_array.dtype), 0
     for directory, (a, b), size in zip(places, ends, sizes, strict=True):
-        out[n : n + size] = np.load(directory / f"{name}.npy", mmap_mode="r")[a:b]
+        out[n : n + size] = mapped(directory / f"{name}.npy")[a:b]
         n += size
     return out
 
@@ -162,7 +162,7 @@ def sum_targets(
 
 def sums_of(pairs: Path, targets: Sequence[Path], k: int, bits: int) -> Sums:
     """Return ``Sums`` for all pairs of range ``k`` of source phrases, in their order."""
-    order, _ = by_part(np.load(pairs / "rows.npy", mmap_mode="r")["t_key"].copy(), bits)
+    order, _ = by_part(mapped(pairs / "rows.npy")["t_key"].copy(), bits)
     out = Sums(*(np.empty(len(order)) for _ in Sums._fields))
     cuts = [load(path / "begin.npy", k, k + 2).tolist() for path in targets]
     for name, array in out._asdict().items():

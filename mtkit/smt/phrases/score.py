@@ -33,7 +33,7 @@ from mtkit.smt.flat import Float64, Int32, read_only
 from mtkit.smt.phrases.lexical import Weights, lexical
 from mtkit.smt.phrases.pairs import Pairs, Sums, discounts, sums_of
 from mtkit.smt.phrases.table import gather
-from mtkit.storage.stages import ArrayFile, load
+from mtkit.storage.stages import ArrayFile, load, mapped
 from mtkit.text.shards import SIDES, Shards
 
 DISCOUNTS = ("none", "kneser-ney")
@@ -97,9 +97,9 @@ def score_pairs(
     d, P = discounts(pairs, discount)
     sums = sums_of(pairs[k], targets, k, bits)
     paths = (pairs[k] / f"{name}.npy" for name in Pairs._fields)
-    arrays = read_only(np.load(path, mmap_mode="r") for path in paths)
+    arrays = read_only(map(mapped, paths))
     word_paths = (text.directory / side / "words.npy" for side in SIDES)
-    source, target = read_only(np.load(path, mmap_mode="r") for path in word_paths)
+    source, target = read_only(map(mapped, word_paths))
     w = Weights.load(lexicon)
     with ExitStack() as stack:
         files = {
