@@ -116,8 +116,8 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
         with step(f"word alignment ({aligner}), both directions"):
             alignment = align(text, stages.within(aligner), aligner, config.heuristic)
             links.append(alignment.links)
-    models = {"": stages.once("words", alignment.save_models)}
     builders: dict[str, Callable[..., object]] = {
+        "words": alignment.save_models,
         "context": partial(learn_context, text, links[-1]),
         "phrases": partial(build_phrases, text, links, discount=config.discount),
         "lm": partial(build_lm, text, order=config.order, prune=config.prune),
@@ -128,8 +128,8 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
 
     with step(f"discriminative lexicon, phrase table, {config.order}-gram language model"):
         directories = stages.in_parallel(len(text), *(partial(learn, name) for name in builders))
-        models |= zip(builders, directories, strict=True)
-    joined = stages.once("models", partial(_put_together, models))
+    models = dict(zip(builders, directories, strict=True))
+    joined = stages.once("models", partial(_put_together, {"": models.pop("words"), **models}))
     lm = NgramModel.trusted(models["lm"])
     for remark in lm.notes:
         note(f"  language model: {remark}")

@@ -138,7 +138,7 @@ def _estimate(aligners: Sequence[str]) -> None:
         for aligner in aligners:
             alignment = align(text, stages.within(aligner), aligner)
         (root / "words").mkdir()
-        alignment.save_models(root / "words")
+        alignment.save_models(stages, root / "words")
         build_phrases(text, [alignment.links], stages.within("phrases"), root / "phrases")
         learn_context(text, alignment.links, stages.within("context"), root / "context")
         build_lm(text, stages.within("lm"), root / "lm", 3)

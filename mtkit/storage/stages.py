@@ -32,8 +32,6 @@ from typing import Any, BinaryIO, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from mtkit.console import detail, note
 from mtkit.errors import InputError
@@ -48,30 +46,35 @@ Job = Callable[[], None]  # a task with its arguments; it can be pickled and sen
 Run = Callable[[Sequence[Job]], Generator[None, None, None]]
 DATA_SHARE = 0.4  # of the memory, for the data of tasks; the rest: Python, numba and cached files
 TASKS_PER_WORKER = 16  # with so many tasks per worker, hardly any worker idles at the end
-PACKED = "arrays.safetensors"
 DONE = ".done"  # suffix of the mark of a stage whose files were removed
 _HEADER = threading.Lock()
 FINGERPRINT = "fingerprint"  # file with the digests of all inputs of the stages
 
 
-@dataclass(frozen=True)
 class Threads:
-    """Run jobs in threads of this process."""
+    """Run jobs in threads of this process, in all calls together ``threads`` at a time."""
 
-    threads: int
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._free = threading.Semaphore(threads)
 
     def __call__(self, jobs: Sequence[Job]) -> Generator[None, None, None]:
         """See ``Run``. An exception of a job is raised here, and no further job starts."""
         if min(self.threads, len(jobs)) <= 1:
             for job in jobs:
-                yield job()
+                self._run(job)
+                yield
             return
         pool = ThreadPoolExecutor(self.threads)
         try:
-            for future in as_completed([pool.submit(job) for job in jobs]):
+            for future in as_completed([pool.submit(self._run, job) for job in jobs]):
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _run(self, job: Job) -> None:
+        with self._free:
+            job()
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ class Stages:
     directory: Path
     workers: int = 1
     memory: int = field(default_factory=usable_memory)
-    execute: Run | None = None  # None: in threads of this process
+    execute: Run | None = None  # in other processes; None: in ``pool`` or new threads
+    pool: Threads | None = None  # of works in parallel
+    works: int = 1  # in parallel
     stopped: list[BaseException] = field(default_factory=list)  # errors that stop the work
 
     def within(self, name: str) -> Stages:
@@ -109,7 +114,7 @@ class Stages:
         ]
         self._go_on()
         start = time.perf_counter()
-        with closing((self.execute or Threads(self.workers))(jobs)) as running:
+        with closing((self.execute or self.pool or Threads(self.workers))(jobs)) as running:
             for done, _ in enumerate(running, 1):
                 self._go_on()
                 seconds = (time.perf_counter() - start) / done * (len(jobs) - done)
@@ -127,15 +132,15 @@ class Stages:
     def in_parallel(self, tasks: int, *works: Callable[[Stages], T]) -> list[T]:
         """Run independent ``works``, which run stages themselves, and return their results.
 
-        Two run at a time, each with half of the workers and of the memory. If the ``tasks`` of a
-        stage are enough to keep all workers busy, the works run one after the other, which needs
-        half the disk space. After an error or Ctrl-C, all stop when their current tasks are done.
+        Two run at a time; their tasks share the workers and the memory. If the ``tasks`` of a stage
+        are enough to keep all workers busy, the works run one after the other, which needs less
+        disk space. After an error or Ctrl-C, all stop when their current tasks are done.
         """
         if self.workers == 1 or tasks >= TASKS_PER_WORKER * self.workers:
             return [work(self) for work in works]
-        half = replace(self, workers=self.workers // 2, memory=self.memory // 2)
         pool = ThreadPoolExecutor(2)
-        futures = [pool.submit(work, half) for work in works]
+        together = replace(self, pool=self.pool or Threads(self.workers), works=2)
+        futures = [pool.submit(work, together) for work in works]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -148,7 +153,7 @@ class Stages:
 
     def threads(self, tasks: int) -> int:
         """Return the threads for each of ``tasks`` parallel tasks; 1 in other processes."""
-        return 1 if self.execute else max(1, self.workers // tasks)
+        return 1 if self.execute else max(1, self.workers // (tasks * self.works))
 
     def forget(self, *stages: str) -> None:
         """Remove the files of stages that are no longer needed; they still count as done."""
@@ -295,27 +300,6 @@ def _perform(out: Path, task: Callable[..., object], call: Sequence[Any]) -> Non
 # --- arrays in files
 
 
-def pack(into: Path, **arrays: NDArray[Any]) -> None:
-    """Write the arrays of a task into one file."""
-    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, into / PACKED)
-
-
-def unpack(out: Path, *names: str) -> list[NDArray[Any]]:
-    """Return the arrays ``names`` that ``pack`` wrote."""
-    with safe_open(out / PACKED, "np") as file:
-        return [file.get_tensor(name) for name in names]
-
-
-def array(out: Path, name: str, first: int = 0, last: int | None = None) -> NDArray[Any]:
-    """Return one array that ``pack`` wrote, or its rows ``first : last``."""
-    with safe_open(out / PACKED, "np") as file:
-        if last is None or first == last:  # safetensors refuses an empty slice at the end
-            whole: NDArray[Any] = file.get_tensor(name)[first:last]
-            return whole
-        part: NDArray[Any] = file.get_slice(name)[first:last]
-        return part
-
-
 def link(source: str | Path, target: str | Path) -> None:
     """Make ``target``, which must not exist, a hard link to ``source``, or else a copy."""
     try:
@@ -327,7 +311,7 @@ def link(source: str | Path, target: str | Path) -> None:
 def save(directory: Path, **arrays: NDArray[Any]) -> None:
     """Write each array to a ``.npy`` file of its name."""
     for name, array in arrays.items():
-        np.save(directory / f"{name}.npy", array)
+        np.save(directory / f"{name}.npy", np.asarray(array, order="C"))
 
 
 def mapped(path: Path) -> NDArray[Any]:
@@ -345,6 +329,16 @@ def load(path: Path, first: int = 0, last: int | None = None) -> NDArray[Any]:
     """Return rows ``first : last`` of a ``.npy`` file, copied into memory."""
     whole = mapped(path)
     return np.array(whole[first:last] if whole.ndim else whole)
+
+
+def array(out: Path, name: str, first: int = 0, last: int | None = None) -> NDArray[Any]:
+    """Return one array that ``save`` wrote, or its rows ``first : last``."""
+    return load(out / f"{name}.npy", first, last)
+
+
+def arrays(out: Path, *names: str) -> list[NDArray[Any]]:
+    """Return several arrays that ``save`` wrote."""
+    return [array(out, name) for name in names]
 
 
 def joined(paths: Iterable[Path]) -> NDArray[Any]:

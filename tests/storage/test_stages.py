@@ -21,15 +21,14 @@ from mtkit.storage.stages import (
     Stages,
     Threads,
     array,
+    arrays,
     fingerprint,
     joined,
     link,
     load,
     mapped,
-    pack,
     save,
     unfinished,
-    unpack,
     write_array,
 )
 
@@ -106,23 +105,31 @@ def test_another_process_may_be_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "tasks", "each"), [(1, 1, (1, 80)), (4, 63, (2, 40)), (4, 64, (4, 80))]
+    ("workers", "tasks", "works_at_once", "tasks_at_once"),
+    [(1, 1, 1, 1), (4, 63, 2, 4), (4, 64, 1, 4)],
 )
-def test_parallel_works_share_workers_and_memory_and_return_in_order(
-    tmp_path: Path, workers: int, tasks: int, each: tuple[int, int]
+def test_parallel_works_share_the_workers_and_return_in_order(
+    tmp_path: Path, workers: int, tasks: int, works_at_once: int, tasks_at_once: int
 ) -> None:
-    at_work: list[str] = []
+    works, at_work, most = list[str](), list[Path](), [0, 0]
+
+    def task(into: Path) -> None:
+        at_work.append(into)
+        time.sleep(0.02)
+        most[1] = max(most[1], len(at_work))
+        at_work.remove(into)
 
     def work(name: str, own: Stages) -> str:
-        assert (own.workers, own.memory) == each
-        at_work.append(name)
-        assert len(at_work) <= (1 if own.workers == workers else 2)
-        [first, _] = own.within(name).run("squares", _square, [(2,), (3,)])
-        at_work.remove(name)
-        return first.parent.parent.name
+        works.append(name)
+        time.sleep(0.02)
+        most[0] = max(most[0], len(works))
+        outputs = own.within(name).run("tasks", task, [()] * 5)
+        works.remove(name)
+        return outputs.directory.parent.name
 
-    works = [partial(work, name) for name in "abc"]
-    assert Stages(tmp_path, workers, 80).in_parallel(tasks, *works) == ["a", "b", "c"]
+    called = [partial(work, name) for name in "abc"]
+    assert Stages(tmp_path, workers).in_parallel(tasks, *called) == ["a", "b", "c"]
+    assert most == [works_at_once, tasks_at_once]
 
 
 def test_an_error_in_one_work_stops_the_other(tmp_path: Path) -> None:
@@ -146,6 +153,7 @@ def test_an_error_in_one_work_stops_the_other(tmp_path: Path) -> None:
 def test_parallel_tasks_share_the_threads() -> None:
     stages = Stages(Path(), workers=6)
     assert [stages.threads(tasks) for tasks in (1, 2, 4, 9)] == [6, 3, 1, 1]
+    assert [replace(stages, works=2).threads(tasks) for tasks in (1, 2, 4)] == [3, 1, 1]
     assert replace(stages, execute=Threads(6)).threads(1) == 1
 
 
@@ -169,9 +177,9 @@ def test_array_files_grow_by_rows(tmp_path: Path) -> None:
     assert np.load(tmp_path / "none.npy").shape == (0, 4)
 
 
-def test_packed_arrays_are_read_whole_or_by_rows(tmp_path: Path) -> None:
-    pack(tmp_path, a=np.arange(12).reshape(6, 2), none=np.zeros(0, np.int32))
-    a, none = unpack(tmp_path, "a", "none")
+def test_arrays_of_a_task_are_read_whole_or_by_rows(tmp_path: Path) -> None:
+    save(tmp_path, a=np.arange(12).reshape(6, 2), none=np.zeros(0, np.int32))
+    a, none = arrays(tmp_path, "a", "none")
     assert (a.shape, none.dtype, len(none)) == ((6, 2), np.int32, 0)
     assert array(tmp_path, "a", 2, 4).tolist() == [[4, 5], [6, 7]]
     assert array(tmp_path, "a", 6, 6).shape == (0, 2)

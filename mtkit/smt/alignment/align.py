@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -78,20 +78,20 @@ class Alignment:
     """A text with its links and both trained directions."""
 
     text: Shards
-    stages: Stages
+    directory: Path  # of the stages
     links: Outputs  # ``Links`` with probabilities, of each shard
     forward: Trained  # P(y|x)
     backward: Trained  # P(x|y)
 
-    def save_models(self, out: Path) -> None:
+    def save_models(self, workers: Stages, out: Path) -> None:
         """Write both directions as ``WordModels`` into ``out``, to align other text.
 
-        Deletes the posteriors, from which they are made.
+        Deletes the posteriors, from which they are made. workers: whose directory is not used.
         """
         for side in SIDES:
             shutil.copy(self.text.directory / f"{side}.json", out / f"{side}.json")
         for name, model in (("forward", self.forward), ("backward", self.backward)):
-            stages = self.stages.within(name)
+            stages = replace(workers, directory=self.directory / name)
             build(self.text, model.sides, model.posteriors, model.jumps, stages, out / name)
             stages.forget(model.posteriors.directory.name)
 
@@ -114,7 +114,7 @@ def align(
     forward, backward = stages.in_parallel(len(text), *directions)
     calls = [(text, heuristic, forward, backward, k) for k in range(len(text))]
     links = stages.run("links", _link, calls)
-    return Alignment(text, stages, links, forward, backward)
+    return Alignment(text, stages.directory, links, forward, backward)
 
 
 def _train(

@@ -27,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.places import NO_POSTERIOR, NULL, Places, maximise
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
-from mtkit.storage.stages import Outputs, Stages, array, load, mapped, pack, save, unpack
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, read_only
+from mtkit.storage.stages import Outputs, Stages, array, arrays, load, mapped, save
 from mtkit.text.shards import Shards
 
 BYTES_PER_KEY = 64  # bytes that the task of a part holds for each key of a shard
-PARTS = 4  # at least, so that several threads have work
+PARTS, KEYS_PER_PART = 4, 1 << 18  # parts if memory allows fewer: one per so many keys, at most 4
 LOW = 0xFFFFFFFF  # the bits of f in a key
 
 
@@ -65,8 +65,8 @@ class Direction:
         return cls(text, e, f, places, table, keys, slots)
 
     def read(self, k: int) -> Places:
-        """Return the places of shard ``k``."""
-        return Places(*unpack(self.places[k], *Places._fields))
+        """Return the places of shard ``k``, memory-mapped."""
+        return Places(*read_only(mapped(self.places[k] / f"{name}.npy") for name in Places._fields))
 
     def t(self, k: int, t: Outputs | None) -> Float64:
         """Return t(f|e) of the keys of shard ``k``; t: of each part, None: uniform."""
@@ -82,7 +82,7 @@ class Direction:
 
     def by_row(self, parts: Outputs, name: str, k: int) -> Any:
         """Return an array with an entry per word e of a part, for the words of shard ``k``."""
-        return _gather(parts, name, *unpack(self.slots[k], "rows", "row_ends"))
+        return _gather(parts, name, *arrays(self.slots[k], "rows", "row_ends"))
 
     def key_ends(self, k: int) -> Int64:
         """Return ``cuts[k]``."""
@@ -92,9 +92,11 @@ class Direction:
 
 def _gather(parts: Outputs, name: str, index: Int32, ends: Int64) -> Any:
     """Return the entries index[ends[p] : ends[p + 1]] of each part's array; only these are read."""
-    spans = zip(parts, pairwise(ends.tolist()), strict=True)
-    arrays = ((mapped(part / f"{name}.npy"), index[a:b]) for part, (a, b) in spans)
-    return np.concatenate([np.asarray(values)[chosen] for values, chosen in arrays])
+    columns = [mapped(part / f"{name}.npy") for part in parts]
+    out = np.empty((len(index), *columns[0].shape[1:]), columns[0].dtype)
+    for values, (a, b) in zip(columns, pairwise(ends.tolist()), strict=True):
+        np.take(values, index[a:b], axis=0, out=out[a:b], mode="clip")  # "raise" would copy ``out``
+    return out
 
 
 def beginnings(e: Flat, f: Flat) -> Int64:
@@ -134,7 +136,7 @@ def _places(into: Path, text: Shards, e: str, f: str, classes: tuple[Path, Path]
     """Write the ``Places`` of a shard, its ``key``, and ``ids``, the classes of e in it."""
     sides = Flat.side(text, e, k), Flat.side(text, f, k)
     places, key, ids = cooccurrences(*sides, *(load(path) for path in classes))
-    pack(into, **places._asdict(), key=key, ids=ids)
+    save(into, **places._asdict(), key=key, ids=ids)
 
 
 def cut_keys(into: Path, shards: Outputs, held: int, budget: int) -> None:
@@ -149,22 +151,31 @@ def cut_keys(into: Path, shards: Outputs, held: int, budget: int) -> None:
         widths = np.pad(widths, (0, max(0, len(shard_widths) - len(widths))))
         widths[: len(shard_widths)] += shard_widths
     ends = np.cumsum(widths)
-    parts = max(PARTS, -(-held * int(ends[-1]) // budget))
+    wanted = min(PARTS, 1 + int(ends[-1]) // KEYS_PER_PART)
+    parts = max(wanted, -(-held * int(ends[-1]) // budget))
     inner = 1 + np.searchsorted(ends, np.linspace(0, ends[-1], parts + 1)[1:-1])
     bounds = np.unique(np.concatenate([[0], inner, [len(ends)]])).astype(np.int64)
     cuts = [np.searchsorted(array(out, "key"), bounds << 32) for out in shards]
-    pack(into, bounds=bounds, cuts=np.array(cuts, np.int64))
+    save(into, bounds=bounds, cuts=np.array(cuts, np.int64))
 
 
 def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
-    """Write the words ``e`` of a part and their ``row``; as "k", where shard k's keys are in it."""
+    """Write ``e``, the words e of a part, their ``row``, and the arrays of ``slots_of``."""
     cuts = array(table, "cuts")
     by_shard = [array(out, "key", *cuts[k, p : p + 2].tolist()) for k, out in enumerate(shards)]
     keys = np.sort(np.concatenate(by_shard))
     keys = keys[np.append(True, keys[1:] != keys[:-1])]
     first = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
-    slots = {f"{k}": np.searchsorted(keys, key).astype(np.int32) for k, key in enumerate(by_shard)}
-    pack(into, e=keys[first] >> 32, row=np.append(first, len(keys)), **slots)
+    slots = [np.searchsorted(keys, key).astype(np.int32) for key in by_shard]
+    ends = np.cumsum([0, *map(len, slots)])
+    row = np.append(first, len(keys))
+    save(into, e=keys[first] >> 32, row=row, slots=np.concatenate(slots), ends=ends)
+
+
+def slots_of(part: Path, k: int) -> Int32:
+    """Return where in a part the keys of shard ``k`` are that belong to it."""
+    slots: Int32 = array(part, "slots", *array(part, "ends", k, k + 2).tolist())
+    return slots
 
 
 def _slots(into: Path, places: Outputs, table: Path, keys: Outputs, k: int) -> None:
@@ -177,11 +188,10 @@ def _slots(into: Path, places: Outputs, table: Path, keys: Outputs, k: int) -> N
     row_ends = np.searchsorted(ids, array(table, "bounds"))
     slots, rows = list[Int32](), list[Int32]()
     for part, (a, b) in zip(keys, pairwise(row_ends.tolist()), strict=True):
-        part_slots, e = unpack(part, f"{k}", "e")
-        slots.append(part_slots)
-        rows.append(np.searchsorted(e, ids[a:b]).astype(np.int32))
+        slots.append(slots_of(part, k))
+        rows.append(np.searchsorted(array(part, "e"), ids[a:b]).astype(np.int32))
     V_f = array(keys[0], "row", 1, 2)
-    pack(into, slots=np.concatenate(slots), rows=np.concatenate(rows), row_ends=row_ends, V_f=V_f)
+    save(into, slots=np.concatenate(slots), rows=np.concatenate(rows), row_ends=row_ends, V_f=V_f)
 
 
 # --- EM
@@ -239,7 +249,7 @@ def _expect(
 ) -> None:
     """Do the E-step of a shard."""
     counts, sums = expect(d.read(k), d.t(k, t), other, NO_POSTERIOR)
-    pack(into, counts=counts, sums=sums)
+    save(into, counts=counts, sums=sums)
 
 
 def _posterior(
@@ -248,19 +258,17 @@ def _posterior(
     places = d.read(k)
     posterior = np.empty(len(places.entry), np.float32)
     expect(places, d.t(k, t), other, posterior)
-    pack(into, posterior=posterior)
+    save(into, posterior=posterior)
 
 
 def _maximise(into: Path, d: Direction, p: int, counts: Outputs, alpha: float) -> None:
     """Do the M-step of a part; also write the total of the ``sums`` of all shards."""
-    cuts = array(d.table, "cuts")
-    row, *slots = unpack(d.keys[p], "row", *map(str, range(len(counts))))
+    cuts, row = array(d.table, "cuts"), array(d.keys[p], "row")
     c = np.zeros(row[-1])
     for k, out in enumerate(counts):
-        c[slots[k]] += array(out, "counts", *cuts[k, p : p + 2].tolist())
+        c[slots_of(d.keys[p], k)] += array(out, "counts", *cuts[k, p : p + 2].tolist())
     maximise(c, row, alpha)
-    save(into, t=c)
-    pack(into, sums=total(counts, "sums"))
+    save(into, t=c, sums=total(counts, "sums"))
 
 
 def total(outputs: Outputs, name: str) -> NDArray[Any]:

@@ -32,16 +32,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mtkit.smt.alignment.direction import Direction, Learnt, Model, drop, total
+from mtkit.smt.alignment.direction import Direction, Learnt, Model, drop, slots_of, total
 from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.flat import Float32, Float64, Int32, UInt64, mix
 from mtkit.smt.kernels import compiled, kernel, lean
-from mtkit.storage.stages import Outputs, Stages, array, mapped, pack, save, unpack
+from mtkit.storage.stages import Outputs, Stages, array, arrays, mapped, save
 
 EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
@@ -90,7 +89,7 @@ def _start(
     expect(places, d.t(k, t), other, posterior)
     random = np.arange(SEED + SAMPLERS * k, SEED + SAMPLERS * (k + 1), dtype=np.uint64)
     a = np.array([_draw(places, posterior, random[m : m + 1]) for m in range(SAMPLERS)])
-    pack(into, a=a, random=random, **_tally(places, a, L))
+    save(into, a=a, random=random, **_count(places, a, L)._asdict())
 
 
 def _resample(
@@ -98,36 +97,30 @@ def _resample(
     threads: int,
 ) -> None:  # fmt: skip
     """Sweep over a shard with each sampler; from ``n_kept`` = 1 on, also add to the posterior."""
-    places, [a, random] = d.read(k), unpack(links_before[k], "a", "random")
+    places, [a, random] = d.read(k), arrays(links_before[k], "a", "random")
     n, (N, R, gains) = d.by_key(counts, "n", k), (d.by_row(counts, name, k) for name in BY_ROW)
     jumps = JUMP_PRIOR + array(counts[0], "jumps")
     s = (jumps / jumps.sum(1, keepdims=True)).astype(np.float32)
 
-    def sweep(m: int) -> Float32:
-        n_m, N_m, gains_m = (np.ascontiguousarray(values[:, m]) for values in (n, N, gains))
-        posterior = np.zeros(len(places.entry) * (n_kept > 0), np.float32)
-        state = random[m : m + 1]
-        _sweep(places, a[m], n_m, N_m, ALPHA * R, s[m], gains_m, state, posterior)
-        return posterior
+    size, at_once = len(places.entry) * (n_kept > 0), min(threads, SAMPLERS)
+    posterior = array(links_before[k], "posterior") if n_kept > 1 else np.zeros(size, np.float32)
+    drawn_from = [np.empty(size, np.float32) for _ in range(at_once)]  # distributions of each place
 
-    with ThreadPoolExecutor(min(threads, SAMPLERS)) as pool:
-        posteriors = list(pool.map(sweep, range(SAMPLERS)))
-    posterior = array(links_before[k], "posterior") if n_kept > 1 else np.zeros_like(posteriors[0])
-    for p in posteriors:
-        posterior += p
+    def sweep(m: int) -> None:
+        n_m, N_m, gains_m = (np.ascontiguousarray(values[:, m]) for values in (n, N, gains))
+        state = random[m : m + 1]
+        _sweep(places, a[m], n_m, N_m, ALPHA * R, s[m], gains_m, state, drawn_from[m % at_once])
+
+    with ThreadPoolExecutor(at_once) as pool:
+        for first in range(0, SAMPLERS, at_once):
+            samplers = range(first, min(first + at_once, SAMPLERS))
+            list(pool.map(sweep, samplers))
+            for m in samplers:
+                posterior += drawn_from[m % at_once]
     if n_kept == KEPT_SWEEPS:
         posterior /= SAMPLERS * KEPT_SWEEPS
     optional = {"posterior": posterior} if n_kept > 0 else {}
-    pack(into, a=a, random=random, **optional, **_tally(places, a, L))
-
-
-def _tally(places: Places, a: Int32, L: int) -> dict[str, NDArray[Any]]:
-    """Return the counts of ``_count`` for the links of each sampler.
-
-    n: (keys, SAMPLERS); F: (rows, SAMPLERS, φ); jumps: (SAMPLERS, 2·L + 1).
-    """
-    n, jumps, F = zip(*(_count(places, links, L) for links in a), strict=True)
-    return {"n": np.stack(n, axis=1), "F": np.stack(F, axis=1), "jumps": np.stack(jumps)}
+    save(into, a=a, random=random, **optional, **_count(places, a, L)._asdict())
 
 
 def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
@@ -135,18 +128,18 @@ def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
 
     Also write ``jumps``, the total of all shards. links: of each shard, with its counts.
     """
-    bounds, cuts = unpack(d.table, "bounds", "cuts")
-    e, row, *slots = unpack(d.keys[p], "e", "row", *map(str, range(len(links))))
+    bounds, cuts = arrays(d.table, "bounds", "cuts")
+    e, row = arrays(d.keys[p], "e", "row")
     n = np.zeros((row[-1], SAMPLERS), np.float32)
     F = np.full((len(e), SAMPLERS, MAX_FERTILITY + 1), FERTILITY_PRIOR, np.float32)
     for k, out in enumerate(links):
-        n[slots[k]] += array(out, "n", *cuts[k, p : p + 2].tolist())
+        _add_rows(n, slots_of(d.keys[p], k), array(out, "n", *cuts[k, p : p + 2].tolist()))
         ids = array(d.places[k], "ids")
         first, last = np.searchsorted(ids, bounds[p : p + 2]).tolist()
         F[np.searchsorted(e, ids[first:last])] += array(out, "F", first, last)
     N, R = np.add.reduceat(n, row[:-1]), np.diff(row).astype(np.float32)
-    save(into, n=n, N=N, R=R, gains=_gains(F, int(e[0])))
-    pack(into, jumps=total(links, "jumps"))
+    gains, jumps = _gains(F, int(e[0])), total(links, "jumps")
+    save(into, n=n, N=N, R=R, gains=gains, jumps=jumps)
 
 
 def _gains(F: Float32, first: int) -> Float32:
@@ -193,32 +186,50 @@ def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
 
 
 @kernel
-def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float64, Float32]:
-    """Count the links of a shard: return n, jumps and F.
+def _add_rows(sums: Float32, slots: Int32, rows: Float32) -> None:
+    """Compute ``sums[slots] += rows`` without NumPy's copies; no slot occurs twice."""
+    for k in range(len(rows)):
+        for m in range(rows.shape[1]):
+            sums[slots[k], m] += rows[k, m]
 
-    n: float32, in the order of ``Places.column``; jumps: float64, of width d at L + d; F: number of
-    occurrences of each e with each fertility, float32 (rows, MAX_FERTILITY + 1).
-    """
-    n = np.zeros(len(places.column), np.float32)
-    jumps = np.zeros(2 * L + 1)
-    F = np.zeros((len(places.row) - 1, MAX_FERTILITY + 1), np.float32)
+
+class Counts(NamedTuple):
+    """What the links of a shard add to the counts, for each sampler."""
+
+    n: Float32  # (keys, SAMPLERS), in the order of ``Places.column``
+    jumps: Float64  # (SAMPLERS, 2·L + 1), of width d at L + d
+    F: Float32  # (rows, SAMPLERS, MAX_FERTILITY + 1), occurrences of e with each fertility
+
+
+def _count(places: Places, a: Int32, L: int) -> Counts:
+    """Count the links ``a`` of a shard, int32 (SAMPLERS, words f)."""
+    n, jumps = np.zeros((len(places.column), len(a)), np.float32), np.zeros((len(a), 2 * L + 1))
+    F = np.zeros((len(places.row) - 1, len(a), MAX_FERTILITY + 1), np.float32)
+    _add_links(places, a, n, jumps, F)
+    return Counts(n, jumps, F)
+
+
+@kernel
+def _add_links(places: Places, a: Int32, n: Float32, jumps: Float64, F: Float32) -> None:
+    """Add the links ``a`` to ``Counts``."""
+    L = jumps.shape[1] // 2
     phi = np.zeros(L, np.int32)
     for s in range(len(places.begin) - 1):
         e = places.e[places.e_begin[s] : places.e_begin[s + 1]]
-        m, begin = 0, places.begin[s]
-        for i in a[places.f_begin[s] : places.f_begin[s + 1]]:
-            n[places.entry[begin + i]] += 1
-            phi[i] += 1
-            if i > 0:
-                jumps[L + i - m] += 1
-                m = i
-            begin += len(e) + 1
-        jumps[L + len(e) + 1 - m] += 1
-        for i in range(len(e)):
-            F[e[i], min(phi[i + 1], MAX_FERTILITY)] += 1
-            phi[i + 1] = 0
-        phi[0] = 0
-    return n, jumps, F
+        for k in range(len(a)):
+            m, begin = 0, places.begin[s]
+            for i in a[k, places.f_begin[s] : places.f_begin[s + 1]]:
+                n[places.entry[begin + i], k] += 1
+                phi[i] += 1
+                if i > 0:
+                    jumps[k, L + i - m] += 1
+                    m = i
+                begin += len(e) + 1
+            jumps[k, L + len(e) + 1 - m] += 1
+            for i in range(len(e)):
+                F[e[i], k, min(phi[i + 1], MAX_FERTILITY)] += 1
+                phi[i + 1] = 0
+            phi[0] = 0
 
 
 @compiled(fastmath=True, error_model="numpy")
@@ -226,7 +237,7 @@ def _sweep(
     places: Places, a: Int32, n: Float32, N: Float32, prior: Float32, jumps: Float32,
     gains: Float32, random: UInt64, posterior: Float32,
 ) -> None:  # fmt: skip
-    """Draw every link again; add its distribution to ``posterior`` unless that is empty.
+    """Draw every link again; write its distribution to ``posterior`` unless that is empty.
 
     w[i] holds the factors that depend only on e_i and φ_i. It is updated when a link to position i
     is added or removed. For other occurrences of e_i in the sentence it is not: their w keeps the
@@ -262,7 +273,7 @@ def _sweep(
             m = i if i > 0 else m
             if len(posterior) > 0:
                 for k in range(I + 1):
-                    posterior[begin + k] += p[k] / total
+                    posterior[begin + k] = p[k] / total
 
 
 @compiled(inline="always")

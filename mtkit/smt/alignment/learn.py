@@ -39,7 +39,7 @@ def learn(
         )
         links = alignment.read_links()
         if directory is not None or score:
-            alignment.save_models(directory or Path(work))
+            alignment.save_models(stages, directory or Path(work))
         if score:
             models = WordModels.load(directory or Path(work))
             links = replace(links, score=models.score(*corpus.train.tokens(tokenizer)))

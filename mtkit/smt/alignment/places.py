@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, read_only
 from mtkit.smt.kernels import kernel, lean
 
 NULL = 0  # e_0; no word of a vocabulary has this id (it is PAD there)
@@ -54,7 +54,7 @@ class Places(NamedTuple):
         first[NULL + 1] = len(e)  # every sentence contains the empty word
         np.cumsum(first, out=first)
         row, column, entry = _pattern(e.words, e.begin, first, f.words, f.begin, begin, f_size)
-        return cls(row, column, entry, begin, e.words, e.begin, f.begin)
+        return cls(*read_only([row, column, entry, begin, e.words, e.begin, f.begin]))
 
     def uniform(self) -> Float64:
         """Return uniform t, float64: 1 / V_f for each entry."""

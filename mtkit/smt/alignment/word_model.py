@@ -22,7 +22,7 @@ from mtkit.smt.alignment.symmetrize import Links, symmetrize, with_probabilities
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, save_arrays
 from mtkit.smt.kernels import kernel
 from mtkit.storage.reading import as_fields, damaged, read_json
-from mtkit.storage.stages import Outputs, Stages, array, pack, unpack, write_array
+from mtkit.storage.stages import Outputs, Stages, array, arrays, save, write_array
 from mtkit.storage.structure import (
     check_ids,
     check_length,
@@ -181,7 +181,7 @@ def build(
     e_size, f_size = (text.sizes[SIDES.index(side)] for side in sides)
     widths = np.zeros(e_size, np.int64)
     for part in rows:
-        e, width = unpack(part, "e", "width")
+        e, width = arrays(part, "e", "width")
         widths[e] = width
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / "row.npy", np.cumsum(np.append(0, widths)))
@@ -197,7 +197,7 @@ def _count(into: Path, text: Shards, e: str, f: str, k: int, posterior: Path) ->
     classes = (np.arange(text.sizes[SIDES.index(side)], dtype=np.int32) for side in (e, f))
     places, key, _ = cooccurrences(*sides, *classes)
     counts = link_counts(array(posterior, "posterior"), places.entry, len(key))
-    pack(into, key=key[counts >= MIN_COUNT], counts=counts[counts >= MIN_COUNT])
+    save(into, key=key[counts >= MIN_COUNT], counts=counts[counts >= MIN_COUNT])
 
 
 def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
@@ -215,7 +215,7 @@ def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
     maximise(t, row, 0.0)
     e, width = np.unique(key[t >= MIN_T] >> 32, return_counts=True)
     column = (key[t >= MIN_T] & LOW).astype(np.int32)
-    pack(into, e=e, width=width, column=column, t=t[t >= MIN_T].astype(np.float32))
+    save(into, e=e, width=width, column=column, t=t[t >= MIN_T].astype(np.float32))
 
 
 def _best_links(posteriors: Sequence[Float32]) -> Int32:

@@ -19,6 +19,8 @@ r: reference length; w: as in ``merit``. O begins as one perfect sentence of fou
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from mtkit.smt.flat import Bool, Float64, Int64
@@ -41,14 +43,15 @@ def mira(
     """
     rng, moves = np.random.default_rng(seed), free.astype(float)
     point, total, background = weights.astype(float), np.zeros(len(weights)), PERFECT.copy()
-    best, score, n_lists = weights.astype(float), corpus_merit(nbest, weights), len(nbest.begin) - 1
-    for epoch in range(1, epochs + 1 if n_lists else 1):
-        _epoch(nbest, rng.permutation(n_lists), point, total, background, moves, C, decay)
-        mean = np.where(moves > 0, total / (epoch * n_lists), weights)
-        mean_merit = corpus_merit(nbest, mean)
-        if mean_merit > score:
-            best, score = mean, mean_merit
-    return best, score
+    means, n_lists = [weights.astype(float)], len(nbest.begin) - 1
+    with ThreadPoolExecutor(1) as beside:  # merits are computed while the next epoch runs
+        merits = [beside.submit(corpus_merit, nbest, means[0])]
+        for epoch in range(1, epochs + 1 if n_lists else 1):
+            _epoch(nbest, rng.permutation(n_lists), point, total, background, moves, C, decay)
+            means.append(np.where(moves > 0, total / (epoch * n_lists), weights))
+            merits.append(beside.submit(corpus_merit, nbest, means[-1]))
+    best = max(range(len(means)), key=lambda k: merits[k].result())  # the first of equals
+    return means[best], merits[best].result()
 
 
 # --- kernels

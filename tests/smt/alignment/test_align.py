@@ -14,6 +14,7 @@ from mtkit.smt.alignment.places import NO_POSTERIOR, Places, best_links, link_co
 from mtkit.smt.alignment.symmetrize import Links, with_probabilities
 from mtkit.smt.alignment.word_model import FLOOR, WordModels
 from mtkit.smt.flat import Flat
+from mtkit.storage.stages import Stages
 from mtkit.text.vocabulary import SPECIALS, Vocabulary
 from tests.support.alignments import aligned, em, posterior
 from tests.support.kernels import outer
@@ -250,7 +251,7 @@ def test_digamma_is_the_derivative_of_ln_gamma() -> None:
 
 def test_a_word_model_gives_the_enumerated_probability(tmp_path: Path) -> None:
     sides = ([[f"{i}" for i in sentence] for sentence in side] for side in (E, F))
-    aligned(tmp_path, *sides, "hmm").save_models(tmp_path)
+    aligned(tmp_path, *sides, "hmm").save_models(Stages(tmp_path), tmp_path)
     model = WordModels.load(tmp_path).forward
     size = len(SPECIALS) + 3  # the words 1, 2, 3 have the ids 4, 5, 6
     table = np.zeros((size, size))
@@ -274,7 +275,7 @@ def test_aligners_solve_a_simple_text(aligner: str, tmp_path: Path) -> None:
     source = [s.split() for s in ["a b", "b a", "a c", "c b", "a", "b", "c"] * 5]
     target = [[w.upper() + "x" for w in s] for s in source]
     alignment = aligned(tmp_path, source, target, aligner)
-    alignment.save_models(tmp_path)
+    alignment.save_models(Stages(tmp_path), tmp_path)
     known = WordModels.load(tmp_path).align(source, target, "grow-diag-final-and")
     wanted = ["0-0 1-1", "0-0 1-1", "0-0 1-1", "0-0 1-1", "0-0", "0-0", "0-0"]
     assert alignment.read_links().pharaoh()[:7] == wanted

@@ -9,7 +9,7 @@ import pytest
 
 from mtkit.smt.alignment import diagonal, hmm, ibm1
 from mtkit.smt.alignment.align import ALIGNERS, align
-from mtkit.smt.alignment.direction import LOW, Direction, em, posteriors
+from mtkit.smt.alignment.direction import LOW, Direction, em, posteriors, slots_of
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
 from mtkit.storage.stages import Outputs, Stages, array, joined, save
@@ -68,7 +68,7 @@ def keys_of(d: Direction, p: int) -> np.ndarray:
     keys = np.zeros(int(array(d.keys[p], "row")[-1]), np.int64)
     cuts = array(d.table, "cuts")[:, p : p + 2].tolist()
     for k, (first, last) in enumerate(cuts):
-        keys[array(d.keys[p], f"{k}")] = array(d.places[k], "key")[first:last]
+        keys[slots_of(d.keys[p], k)] = array(d.places[k], "key")[first:last]
     assert ((keys & LOW) > 0).all()
     return keys
 
@@ -90,7 +90,7 @@ def test_workers_and_memory_change_no_byte(
         assert len(alignment.text) > 4
         links = [contents(out) for out in alignment.links]
         (tmp_path / name / "models").mkdir()
-        alignment.save_models(tmp_path / name / "models")
+        alignment.save_models(Stages(tmp_path, workers, memory), tmp_path / name / "models")
         made.append((links, contents(tmp_path / name / "models"), alignment.forward.perplexity))
     assert made[0] == made[1]
 
@@ -106,7 +106,7 @@ def test_an_alignment_resumes_after_any_interruption(
         out = tmp_path / name / "models"
         out.mkdir(parents=True, exist_ok=True)
         alignment = align(text, stages)
-        alignment.save_models(out)
+        alignment.save_models(stages, out)
         return contents(out) | {k: v for o in alignment.links for k, v in contents(o).items()}
 
     whole = finish("whole", 10**6)

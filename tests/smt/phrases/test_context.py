@@ -72,7 +72,7 @@ def test_weights_equal_adagrad_in_plain_python(
                 near, far = F[k]
                 seen_here = [*near[i].tolist(), *far]
                 error = 1 / (1 + math.exp(-dense(w, len(w), seen_here))) - (made == t)
-                if abs(error) > context_train.MIN_ERROR:
+                if abs(error) > 0.01:
                     for f in seen_here:
                         g = error + context_train.DECAY * w[f % len(w)]
                         squares[f % len(w)] += g * g
