@@ -132,14 +132,16 @@ class Stages:
     def in_parallel(self, tasks: int, *works: Callable[[Stages], T]) -> list[T]:
         """Run independent ``works``, which run stages themselves, and return their results.
 
-        Two run at a time; their tasks share the workers and the memory. If the ``tasks`` of a stage
-        are enough to keep all workers busy, the works run one after the other, which needs less
-        disk space. After an error or Ctrl-C, all stop when their current tasks are done.
+        Their tasks share the workers and the memory. If the ``tasks`` of a stage are enough to keep
+        all workers busy, the works run one after the other, which needs less disk space. After an
+        error or Ctrl-C, all stop when their current tasks are done.
         """
         if self.workers == 1 or tasks >= TASKS_PER_WORKER * self.workers:
             return [work(self) for work in works]
-        pool = ThreadPoolExecutor(2)
-        together = replace(self, pool=self.pool or Threads(self.workers), works=2)
+        # Other processes can die, together with all tasks that wait for them; two works have few.
+        at_once = 2 if self.execute else len(works)
+        pool = ThreadPoolExecutor(at_once)
+        together = replace(self, pool=self.pool or Threads(self.workers), works=at_once)
         futures = [pool.submit(work, together) for work in works]
         try:
             for future in as_completed(futures):

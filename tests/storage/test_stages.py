@@ -106,7 +106,7 @@ def test_another_process_may_be_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("workers", "tasks", "works_at_once", "tasks_at_once"),
-    [(1, 1, 1, 1), (4, 63, 2, 4), (4, 64, 1, 4)],
+    [(1, 1, 1, 1), (4, 63, 3, 4), (4, 64, 1, 4)],
 )
 def test_parallel_works_share_the_workers_and_return_in_order(
     tmp_path: Path, workers: int, tasks: int, works_at_once: int, tasks_at_once: int
