@@ -32,7 +32,7 @@ from mtkit.storage.stages import Outputs, Stages, array, arrays, load, mapped, s
 from mtkit.text.shards import Shards
 
 BYTES_PER_KEY = 64  # bytes that the task of a part holds for each key of a shard
-PARTS, KEYS_PER_PART = 4, 1 << 18  # parts if memory allows fewer: one per so many keys, at most 4
+PARTS, KEYS_PER_PART = 4, 1 << 20  # parts if memory allows fewer: one per so many keys, at most 4
 LOW = 0xFFFFFFFF  # the bits of f in a key
 
 
