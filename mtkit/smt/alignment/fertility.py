@@ -123,6 +123,22 @@ def _resample(
     save(into, a=a, random=random, **optional, **_count(places, a, L)._asdict())
 
 
+class Counts(NamedTuple):
+    """What the links of a shard add to the counts, for each sampler."""
+
+    n: Float32  # (keys, SAMPLERS), in the order of ``Places.column``
+    jumps: Float64  # (SAMPLERS, 2·L + 1), of width d at L + d
+    F: Float32  # (rows, SAMPLERS, MAX_FERTILITY + 1), occurrences of e with each fertility
+
+
+def _count(places: Places, a: Int32, L: int) -> Counts:
+    """Count the links ``a`` of a shard, int32 (SAMPLERS, words f)."""
+    n, jumps = np.zeros((len(places.column), len(a)), np.float32), np.zeros((len(a), 2 * L + 1))
+    F = np.zeros((len(places.row) - 1, len(a), MAX_FERTILITY + 1), np.float32)
+    _add_links(places, a, n, jumps, F)
+    return Counts(n, jumps, F)
+
+
 def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
     """Write n (keys, SAMPLERS), N (rows, SAMPLERS), R (rows,), gains (rows, SAMPLERS, φ) of a part.
 
@@ -191,22 +207,6 @@ def _add_rows(sums: Float32, slots: Int32, rows: Float32) -> None:
     for k in range(len(rows)):
         for m in range(rows.shape[1]):
             sums[slots[k], m] += rows[k, m]
-
-
-class Counts(NamedTuple):
-    """What the links of a shard add to the counts, for each sampler."""
-
-    n: Float32  # (keys, SAMPLERS), in the order of ``Places.column``
-    jumps: Float64  # (SAMPLERS, 2·L + 1), of width d at L + d
-    F: Float32  # (rows, SAMPLERS, MAX_FERTILITY + 1), occurrences of e with each fertility
-
-
-def _count(places: Places, a: Int32, L: int) -> Counts:
-    """Count the links ``a`` of a shard, int32 (SAMPLERS, words f)."""
-    n, jumps = np.zeros((len(places.column), len(a)), np.float32), np.zeros((len(a), 2 * L + 1))
-    F = np.zeros((len(places.row) - 1, len(a), MAX_FERTILITY + 1), np.float32)
-    _add_links(places, a, n, jumps, F)
-    return Counts(n, jumps, F)
 
 
 @kernel
