@@ -21,6 +21,7 @@ import os
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
@@ -51,30 +52,62 @@ _HEADER = threading.Lock()
 FINGERPRINT = "fingerprint"  # file with the digests of all inputs of the stages
 
 
+class _Turns:
+    """A semaphore that serves threads in their order; threading's lets a waiting one starve."""
+
+    def __init__(self, free: int) -> None:
+        self._free, self._waiting, self._lock = free, deque[threading.Event](), threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
+
+
 class Threads:
     """Run jobs in threads of this process, in all calls together ``threads`` at a time."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._free = threading.Semaphore(threads)
+        self._free = _Turns(threads)
 
     def __call__(self, jobs: Sequence[Job]) -> Generator[None, None, None]:
         """See ``Run``. An exception of a job is raised here, and no further job starts."""
         if min(self.threads, len(jobs)) <= 1:
             for job in jobs:
-                self._run(job)
+                with self._free:
+                    job()
                 yield
             return
-        pool = ThreadPoolExecutor(self.threads)
+        pool, ended = ThreadPoolExecutor(self.threads), threading.Event()
+
+        def run(job: Job) -> None:
+            with self._free:
+                if ended.is_set():
+                    return
+                try:
+                    job()
+                except BaseException:
+                    ended.set()  # before a job that waits for this thread's turn starts
+                    raise
+
         try:
-            for future in as_completed([pool.submit(self._run, job) for job in jobs]):
+            for future in as_completed([pool.submit(run, job) for job in jobs]):
                 yield future.result()
         finally:
+            ended.set()
             pool.shutdown(cancel_futures=True)
-
-    def _run(self, job: Job) -> None:
-        with self._free:
-            job()
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,20 @@ def test_an_error_in_one_work_stops_the_other(tmp_path: Path) -> None:
         stages.once("never", _never)
 
 
+def test_after_an_error_no_job_starts_that_waited_for_a_thread() -> None:
+    threads, started = Threads(2), list[int]()
+
+    def fails() -> None:
+        started.append(1)
+        time.sleep(0.05)
+        raise ValueError("one job")
+
+    with threads._free, pytest.raises(ValueError, match="one job"):  # another call runs, too
+        list(threads([fails] * 5))
+    time.sleep(0.05)
+    assert started == [1]
+
+
 def test_parallel_tasks_share_the_threads() -> None:
     stages = Stages(Path(), workers=6)
     assert [stages.threads(tasks) for tasks in (1, 2, 4, 9)] == [6, 3, 1, 1]
