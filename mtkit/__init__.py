@@ -64,7 +64,7 @@ def train_smt(
 
     corpus: see ``text.corpus.open_corpus``; by default the embedded one. out: by default
     ``models/smt-en-de``, with the languages of the corpus. tokenizer: by default
-    ``WordTokenizer()``. config: by default ``smt.train.TrainConfig()``. weights: where tuning
+    ``WordTokenizer()``. config: an ``smt.train.TrainConfig``, here SmtConfig. weights: where tuning
     starts: a preset of ``smt.search.features``, a JSON file or the numbers. force: replace an
     existing ``out``, or a model of another corpus in the default place. threads: 0 uses every core.
     memory: bytes to use at most, 0 for half of the machine's. resume: continue an interrupted
@@ -108,10 +108,10 @@ def train_nmt(
     """Train a neural translator, or several with consecutive seeds; return their directories.
 
     corpus, tokenizer, force: as in ``train_smt``. out: by default ``models/nmt-en-de``; for several
-    models OUT-1 … OUT-N. config: a recipe, as ``nmt.recipe.preset`` returns it, or changes to the
-    preset that suits text and budget, as in ``{"minutes": 5}``. start: a model to train further.
-    resume: continue an interrupted training. threads: of this machine, shared by its processes; 0
-    uses every core.
+    models OUT-1 … OUT-N. config: a Recipe is an ``nmt.recipe.TrainConfig``, as
+    ``nmt.recipe.preset`` returns it, or changes to the preset that suits text and budget, as in
+    ``{"minutes": 5}``. start: a model to train further. resume: continue an interrupted training.
+    threads: of this machine, shared by its processes; 0 uses every core.
 
     Raises InputError as ``train_smt`` does, if ``start`` does not fit the text, and for the device
     ``cuda`` without a GPU.
@@ -231,7 +231,8 @@ def compare(
     reference file, or one that holds both; None: those that the models name. file_format: format of
     one that holds both, if its name does not say it. references: files of further references.
     examples: number of example sentences. glossary: a file of phrases and their translations, for
-    statistical systems. inflected: glossary phrases match other forms of their words, too. fresh:
+    statistical systems and combinations; of the others the use of its terms is only counted.
+    inflected: glossary phrases match other forms of their words, too. fresh:
     ignore cached translations. quick: skip what runs the models again after translating:
     perplexity, search errors, noisy-channel weights. curve: sizes, in sentence pairs, on which to
     train the models again. seeds: samples of each size. threads: 0 uses every core. explain: also

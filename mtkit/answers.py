@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -106,25 +106,24 @@ def by_this_process(
 
 
 def by_stages(
-    stages: Stages, request: Request, mark: str, number: int, batches: Iterable[Sequence[str]]
-) -> Iterator[Answer]:
+    stages: Stages, request: Request, mark: str, number: int, batches: Iterable[Sequence[str]],
+    record: Callable[[], None],
+) -> Iterator[Answer]:  # fmt: skip
     """Yield the answer to each batch, computed in tasks of stages.
 
-    All batches but the last have equally many lines. The files of a stage are kept until the next
-    stage is done: by then it is recorded that they were written.
-
-    mark: identifies the contents of all files that ``request`` names. Workers outlive a command and
-    cache the models that they opened.
+    All batches but the last have equally many lines. mark: identifies the contents of all files
+    that ``request`` names. Workers outlive a command and cache the models that they opened. record:
+    records that all answers so far were written; the files of their stage are removed afterwards.
     """
-    remaining, previous = iter(batches), None
+    remaining = iter(batches)
     while window := list(islice(remaining, WINDOW * stages.workers)):
         begins = [number + k * len(window[0]) for k in range(len(window))]
         calls = [(request, mark, *call) for call in zip(begins, window, strict=True)]
         answers = stages.run(f"lines-{number}", _answer, calls)
-        if previous:
-            shutil.rmtree(previous)
-        previous, number = answers.directory, number + sum(map(len, window))
         yield from map(Answer.read, answers)
+        record()
+        shutil.rmtree(answers.directory)
+        number += sum(map(len, window))
 
 
 def _answer(into: Path, request: Request, mark: str, number: int, lines: Sequence[str]) -> None:

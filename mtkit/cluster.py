@@ -220,7 +220,7 @@ def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
         file.unlink()
     for name, worker in reports.items():
         if isinstance(worker, OSError):
-            problem = f"does not see {directory}, which all workers must share: {worker.strerror}"
+            problem = f"cannot use {directory}, which all workers must share: {worker.strerror}"
         elif isinstance(worker, Exception):
             problem = f"cannot run mtkit: {worker}"
         elif worker.code != digest_of_code():
@@ -234,9 +234,12 @@ def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
 def _report(file: Path, dask_worker: Any) -> Worker:
     """Report on the worker that runs this, which Dask passes in.
 
-    Raises OSError if it cannot see ``file``.
+    Raises OSError if it cannot see ``file`` or write beside it.
     """
     file.stat()
+    own = file.with_name(f"{file.name}-{HOST}-{os.getpid()}")
+    own.touch()
+    own.unlink()
     memory = dask_worker.memory_manager.memory_limit or usable_memory()
     return Worker(digest_of_code(), dask_worker.state.nthreads, memory)
 
@@ -256,7 +259,8 @@ def _execute(
     if not jobs:
         return
     done: SimpleQueue[Any] = SimpleQueue()
-    futures = client.map(_run_job, jobs, key=_stage_name(jobs[0]), pure=False)
+    key, code = _stage_name(jobs[0]), digest_of_code()
+    futures = client.map(_run_job, jobs, key=key, pure=False, code=code)
     unfinished, waits = {future.key for future in futures}, True
     try:
         for future in futures:
@@ -283,8 +287,17 @@ def _stage_name(job: Any) -> str:
     return str(job.args[0].parent.name)
 
 
-def _run_job(job: Job) -> None:
-    job()
+def _run_job(job: Any, code: str) -> None:
+    """Do a job. Raises WorkError if this worker, which may have joined late, has other code."""
+    directory = job.args[0].parent
+    if digest_of_code() != code:
+        problem = "has another version of mtkit or its libraries"
+    elif not directory.is_dir():
+        problem = f"does not see {directory}, which all workers must share"
+    else:
+        job()
+        return
+    raise WorkError(f"a worker on {HOST} {problem}; stop it, and continue with --resume")
 
 
 def _next_done(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:

@@ -28,7 +28,7 @@ def place(smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path: Path)
     """A directory with the models m and nmt, a text in.en and a glossary."""
     shutil.copytree(smt_directory, tmp_path / "m")
     shutil.copytree(nmt_directory, tmp_path / "nmt")
-    lines = [*few.train.source[: WHOLE - 1], "word " * 2000]
+    lines = [*few.train.source[: WHOLE - 1], "word " * 600]
     (tmp_path / "in.en").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "g.tsv").write_text("I\tihc\n", encoding="utf-8")
     return tmp_path
@@ -42,24 +42,32 @@ def test_stages_answer_like_this_process(place: Path, monkeypatch: pytest.Monkey
     expected = list(by_this_process(*open_system(request), request, 0, batches))
     assert sum(a.compliance.matches for a in expected) > 0
     assert [note for a in expected for note in a.notes]
-    stages, seen = Stages(place / "stages"), list[Answer]()
-    for answer in by_stages(stages, request, "1", 0, iter(batches)):
+    stages, seen, recorded = Stages(place / "stages"), list[Answer](), list[int]()
+
+    def record() -> None:
+        assert len([*stages.directory.iterdir()]) == 1, "files stay until this is recorded"
+        recorded.append(len(seen))
+
+    for answer in by_stages(stages, request, "1", 0, iter(batches), record):
         kept = sorted(int(path.name.partition("-")[2]) for path in stages.directory.iterdir())
         assert kept == [len(seen) // 3 * 3 * STEP]
         seen.append(answer)
     assert seen == expected
-    assert list(by_stages(stages, request, "1", 4 * STEP, iter(batches[4:]))) == expected[4:]
+    assert recorded == [*range(3, len(batches), 3), len(batches)]
+    assert not [*stages.directory.iterdir()]
+    rest = by_stages(stages, request, "1", 4 * STEP, iter(batches[4:]), bool)
+    assert list(rest) == expected[4:]
 
 
 def test_a_worker_reopens_a_replaced_model(place: Path) -> None:
     """A worker keeps a model open until the mark changes."""
     request, lines = Request((place / "m",)), [["Two men."]]
-    [old] = by_stages(Stages(place / "a"), request, "1", 0, lines)
+    [old] = by_stages(Stages(place / "a"), request, "1", 0, lines, bool)
     shutil.rmtree(place / "m")
     shutil.copytree(place / "nmt", place / "m")
-    [kept] = by_stages(Stages(place / "b"), request, "1", 0, lines)
+    [kept] = by_stages(Stages(place / "b"), request, "1", 0, lines, bool)
     assert kept == old
-    [new] = by_stages(Stages(place / "c"), request, "2", 0, lines)
+    [new] = by_stages(Stages(place / "c"), request, "2", 0, lines, bool)
     assert new == next(by_this_process(*open_system(request), request, 0, lines))
     assert new.rows != old.rows
 
@@ -84,7 +92,7 @@ def test_a_cluster_translates_the_same_and_resumes(
         patch.setattr(answers, "by_stages", interrupted)
         mtkit(*call, "out.gz", "--cluster", "local:2", cwd=place, check=130)
     assert [path.name for path in deaths.iterdir()] == [".out.gz.stages lines-28"]
-    done = mtkit(*call, "out.gz", "--resume", "--cluster", "local:2", cwd=place)
+    done = mtkit(*call, "out.gz", "--resume", "--cluster", "local:1", cwd=place)
     assert gzip.decompress((place / "out.gz").read_bytes()) == (place / "alone").read_bytes()
     assert done.stderr.endswith(alone.stderr.splitlines()[-1] + b"\n")  # glossary counts
     assert not list(place.glob(".*"))
@@ -93,10 +101,10 @@ def test_a_cluster_translates_the_same_and_resumes(
 @pytest.mark.parametrize(
     ("options", "begin"),
     [
-        ((), "--cluster "),
-        (("-o", "out", "--stream"), "--cluster "),
+        ((), "--cluster needs plain text and an output file"),
+        (("-o", "out", "--stream"), "--cluster needs plain text and an output file"),
         (("-o", "/dev/null"), "/dev/null: not a regular file, as --cluster needs; "),
-        (("-o", "out", "--lists", "a=b"), "--cluster "),
+        (("-o", "out", "--lists", "a=b"), "--cluster needs plain text and an output file"),
     ],
 )
 def test_a_cluster_needs_an_output_file(options: tuple[str, ...], begin: str, place: Path) -> None:

@@ -245,12 +245,28 @@ def test_memory_is_at_most_that_of_the_workers(tmp_path: Path) -> None:
 
 
 @needs_dask
+def test_workers_that_join_late_are_checked(tmp_path: Path) -> None:
+    from mtkit import cluster
+    from tests.support.dying import square
+
+    code = cluster.digest_of_code()
+    (tmp_path / "stage/0").mkdir(parents=True)
+    cluster._run_job(partial(square, tmp_path / "stage/0", 2), code)
+    for place, other, problem in (
+        (tmp_path / "stage/0", "1", "has another version of mtkit"),
+        (tmp_path / "unseen/0", code, f"does not see {tmp_path / 'unseen'}"),
+    ):
+        with pytest.raises(WorkError, match=f"^a worker on .* {problem}.*; stop it, and continue"):
+            cluster._run_job(partial(square, place, 2), other)
+
+
+@needs_dask
 @pytest.mark.parametrize(
     ("which", "said"),
     [
         (
             "sees_nothing",
-            "the worker tcp://.* does not see .*, which all workers must share: No such file",
+            "the worker tcp://.* cannot use .*, which all workers must share: No such file",
         ),
         ("is_older", "the worker tcp://.* has another version of mtkit"),
         ("has_no_mtkit", "the worker tcp://.* cannot run mtkit: No module named 'mtkit'"),
@@ -304,7 +320,7 @@ def refused(place: Path, *options: str) -> str:
 @needs_dask
 @pytest.mark.parametrize("listens", [False, True])
 def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtkit.cluster.WAIT_SECONDS", 1)
+    monkeypatch.setattr("mtkit.cluster.WAIT_SECONDS", 0.3)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         if listens:  # but does not answer

@@ -63,7 +63,7 @@ COMMANDS = {
     "check": ["corpus", "check", *TEXT],
     "info": ["info", "smt", "--check"],
     "export": ["export", "smt", "--out", "moses"],
-    "train-smt": ["train-smt", "--train", *TEXT, "--out", "new", "--order", "3"],
+    "train-smt": ["train-smt", "--train", *TEXT, "--dev", *TEST[1:], "--out", "new"],
     "combine": ["combine", "smt", "nmt", "--dev", "test.en", "test.de", "--out", "new"],
 }
 
@@ -90,12 +90,17 @@ def test_one_thread_makes_no_larger_pool(name: str, place: Path, pools: Pools) -
     own = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        mtkit(*COMMANDS[name], "--threads", 1, cwd=place)
+        mtkit(*COMMANDS[name], "--threads", 1, cwd=place, stdin=b"One line.\n", cores=8)
         if name in ("perplexity", "compare", "translate-nmt", "translate-both", "encode"):
             assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(own)
     assert set(pools) <= {1}
+
+
+def test_without_a_limit_pools_are_larger(place: Path, pools: Pools) -> None:
+    mtkit(*COMMANDS["align"], cwd=place, cores=8)
+    assert 8 in pools
 
 
 def test_hashing_obeys_the_thread_limit(

@@ -71,8 +71,8 @@ Scores = Annotated[
     list[str] | None,
     Option(
         metavar="NAME:METRIC=FILE",
-        help="Scores that another program or people gave a system's translations (COMET, human "
-        "ratings), one number per line. NAME: the system; -METRIC if lower is better. Repeatable.",
+        help="Sentence scores of a system, from another program or from people (COMET, ratings), "
+        "one number per line. NAME: the system; -METRIC if lower is better. Repeatable.",
     ),
 ]
 Csv = Annotated[

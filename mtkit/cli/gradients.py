@@ -24,7 +24,9 @@ Model = Annotated[
 Full = Annotated[
     bool,
     Option(
-        "--full", help="Also train and measure residual connections, layer norm, encoder-decoders."
+        "--full",
+        help="Also train and measure residual connections in time, layer normalisation and "
+        "encoder-decoders.",
     ),
 ]
 

@@ -32,7 +32,7 @@ Train = Annotated[
 ]
 Dev = Annotated[
     Files | None,
-    Option(metavar="SRC TGT", help="Development set: to tune weights and to decide when to stop."),
+    Option(metavar="SRC TGT", help="Development set: tunes the weights, or decides when to stop."),
 ]
 Test = Annotated[
     Files | None,
@@ -108,7 +108,7 @@ Cluster = Annotated[
     str,
     Option(
         metavar="local:N|tcp://HOST:PORT",
-        help="Where to compute everything except tuning: in N processes on this machine, or on the "
+        help="Where to compute (tuning: always here): in N processes on this machine, or on the "
         "workers of a Dask scheduler, which need a shared file system. Does not change the result. "
         "[this process]",
         show_default=False,

@@ -38,9 +38,9 @@ Prune = Annotated[
     list[str] | None,
     Option(
         metavar="N",
-        help="Drop n-grams seen at most N times: one N per order, the first 0, none smaller than "
-        "the one before; the last one applies to all higher orders, as in --prune '0 0 1'. "
-        "[no pruning]",
+        help="Drop n-grams seen at most N times: one N for each order, as in --prune '0 0 1'. The "
+        "first is 0, and none is smaller than the one before. The last applies to all higher "
+        "orders. [no pruning]",
     ),
 ]
 Weights = Annotated[

@@ -160,7 +160,7 @@ def _check(
     if file and out and _document_kind(file) != _document_kind(out):
         kind = _document_kind(file) or "plain text"
         raise InputError(
-            f"{out}: {file} is {kind}, and so is its translation; use the same file extension"
+            f"{out}: the translation of {file} is also {kind}; use the same file extension"
         )
 
 
@@ -279,7 +279,7 @@ def _answers(
         glossary=request.glossary and request.glossary.resolve(),
     )
     with connected(cluster, Stages(output.done_file.parent)) as stages:
-        yield by_stages(stages, request, json.dumps(marks), begin, batches)
+        yield by_stages(stages, request, json.dumps(marks), begin, batches, output.save)
 
 
 def _fill(

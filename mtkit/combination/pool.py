@@ -1,15 +1,16 @@
 """The candidates of a sentence in a combination, and their features.
 
-Candidates are translations in the parts' n-best lists, without duplicate texts: from each list the
-first ``FIRST``, and the ``AGREEING`` that agree best with the other lists. More candidates make the
-oracle better but not the choice. The ``PARENTS`` of these that agree best with all lists are
-crossed (``crossing``), and the best ``CHILDREN`` crossings by the same measure are added. Each part
-gives features to every candidate, whichever part proposed it (see ``System.score``):
+The *parts* of a combination are its systems. Candidates are translations in the parts' n-best
+lists, without duplicate texts: from each list the first ``FIRST``, and the ``AGREEING`` that agree
+best with the other lists. More candidates make the oracle better but not the choice. The
+``PARENTS`` of these that agree best with all lists are crossed (``crossing``), and the best
+``CHILDREN`` crossings by the same measure are added. Each part gives features to every candidate,
+whichever part proposed it (see ``System.score``):
 
     model      what its search maximises: the score of the best derivation, which a statistical
                system knows of its own candidates, or the mean of ln p; for a candidate that it
-               cannot produce, the lowest of the sentence, and
-    unreached  is 1, otherwise 0
+               cannot produce, the lowest ``model`` among the sentence's candidates
+    unreached  1 for a candidate that it cannot produce, otherwise 0
     direct     ln P(y|x), from a network
     agreement  of the candidate with its list, see ``agreement``
 

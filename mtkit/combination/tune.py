@@ -5,9 +5,9 @@ that a step has the same effect on each weight. Batch MIRA (``smt.tuning.mira``)
 each system's own choice: weight 1 for its ``model``, −1 for ``unreached``. The best result is kept.
 
 Cross-validation estimates the quality on other text, and decides between small and large steps
-(``SCHEDULES``): each fold of the dev set is translated with weights tuned on the other
-``FOLDS`` − 1. One division of 1,000 sentences errs by about 0.2 BLEU, enough to reject a useful
-combination; therefore ``DIVISIONS`` are added up. Best means highest ``merit``
+(``SCHEDULES``): each fold of the dev set is translated with weights tuned on the other ``FOLDS`` −
+1. One division of 1,000 sentences errs by about 0.2 BLEU, enough to reject a useful combination;
+therefore the results of ``DIVISIONS`` random divisions are added up. Best means highest ``merit``
 (``smt.tuning.bleu``). How much the gain would differ on other sentences of the same kind is
 estimated by resampling those of the dev set (``evaluation.means``).
 

@@ -3,8 +3,9 @@
     case      share of capitals among the letters
     tokens    most lines end in " .", as tokenised text does, or in a full stop after its word
     quotes    lines where one side has only “typographic” marks and the other only "straight" ones
-    language  most output words are in the source and in no reference; or far fewer output words
-              are in the references than a reference line shares with the other lines
+    language  most output words are in the source and in no reference; or the share of output words
+              that are in the references is far below the share of the words of a reference line
+              that are in other reference lines
 
 A mismatch is reported only if neither chance nor a weak system explains it.
 

@@ -14,8 +14,8 @@ mtkit's tokenizer, not BLEU's.
     kind      number: has a digit; punctuation: has no letter; function: one of the most frequent
               words, which make up half of the training text (or of the references, if there is no
               training text); name: has a capital and is also in the source; other: all others
-    jump      source words between the end of the source span of the aligned word before and the
-              start of this word's span, forward or back; 0 if this word's links meet that span
+    jump      number of source words skipped, forward or back, between the source span of the
+              previous aligned word and that of this word; 0 if this word's links meet that span
     n-gram    those of the largest (m_a + 1)/(m_a + m_b + 2), m_a and m_b the matches of two systems
 
 Intervals are 95 %, over resamples of the sentences; a difference of two systems uses the same

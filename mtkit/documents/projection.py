@@ -1,14 +1,14 @@
 """Place codes in a translation, using the links between source and target words.
 
-Source tokens s_0 … s_{n−1}, target tokens t_0 … t_{m−1}, links (s, t). A pair around source tokens
-goes around the smallest span of the target that has all tokens linked to these:
+Source tokens s_0 … s_{n−1}, target tokens t_0 … t_{m−1}, links (s, t). A pair of codes around
+source tokens is put around the smallest span of the target that has all tokens linked to these:
 
     [min T, max T + 1)        T = {t : (s, t) is a link, s inside the pair}
 
 If the spans of two sibling pairs overlap, they are cut where the fewest tokens end up in the wrong
 span. Thus the tree of pairs stays that of the source, and only siblings may change their order. A
-point goes before the target of the token after it. If it sticks to the token before it, it goes
-after the target of that token.
+point goes before the target of the token after it. If no space separates it from the token before
+it, it goes after the target of that token.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ For m pairs of systems, the Holm (1979) correction keeps the risk of any false p
 
     p̂_(k) = max_{j ≤ k} min(1, (m − j + 1) p_(j))                   p_(1) ≤ … ≤ p_(m)
 
-People may not notice a significant difference. The share of such differences for which they prefer
-the same system as the metric (Kocmi et al. 2024, "Navigating the Metrics Maze", for news and web
-text; constants of their program MT-Thresholds):
+People may not notice a significant difference. For differences of a given size, this is the share
+in which they prefer the same system as the metric (Kocmi et al. 2024, "Navigating the Metrics
+Maze", for news and web text; constants of their program MT-Thresholds):
 
     agreement       a / (1 + exp(−b min(|δ|, δ_max))), at least ½
 
 δ_max is the largest difference in the paper's table of thresholds: 85 % at 3.35 BLEU, 90 % at 3.05
-chrF. The paper states none for larger differences; that at δ_max is then a lower bound.
+chrF. For larger differences the paper states no share; the share at δ_max is then a lower bound.
 """
 
 from __future__ import annotations

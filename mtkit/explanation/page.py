@@ -102,7 +102,7 @@ def _derivation(explanation: Explanation, reasons: PhraseReasons) -> Grid:
     with_counts = zip_longest(reasons.phrases, (support.pairs for support in explanation.support))
     return table(
         "Phrases in target order: source phrase, its word numbers, order relative to the phrase "
-        "before, and number of training pairs that contain both phrases.",
+        "before, and number of training pairs that contain both sides of it.",
         zip(names, with_counts, strict=True),
         [
             ("Source", lambda row: Cell(" ".join(row[0].source))),

@@ -171,7 +171,9 @@ def _check_marks(sentence: Phrase) -> None:
             f"{sentence.where}: mark two words of the target side, as [X] and [Y] or as [X] and <Y>"
         )
     if "<" in brackets and [len(t.slots) for t in target if t.bracket == "["] != [1]:
-        raise InputError(f"{sentence.where}: beside a contrast <Y>, [X] must be a single slot")
+        raise InputError(
+            f"{sentence.where}: if the sentence has a contrast <Y>, [X] must be a single slot"
+        )
     if sum(token.repetition == "*" for token in target) > 1:
         raise InputError(f"{sentence.where}: X* may occur only once, as it sets the distance")
 
@@ -197,4 +199,4 @@ def _check_slots(phrase: Phrase, draft: Draft) -> None:
     parts = (part for token in chain(*phrase.sides) for part in token.parts)
     for name in chain.from_iterable(part.agrees for part in parts):
         if phrase.slots.get(name) != "":
-            raise InputError(f"{phrase.where}: @{name}: no slot {name} that is always present")
+            raise InputError(f"{phrase.where}: @{name} must refer to a slot {name} without ? or *")

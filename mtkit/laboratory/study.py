@@ -2,8 +2,8 @@
 
 All models have the same closed vocabulary, in which all rare words are ``<unk>``, and the same
 text, a stream of sentences each followed by ``</s>``. Recurrent models are trained on the same
-number of chunks of it, times ``Setup.share``. For the measurements, see ``nmt.recurrent.gradients``
-and ``findings``.
+number of chunks of it, or on the fraction ``Setup.share`` of that number. For the measurements, see
+``nmt.recurrent.gradients`` and ``findings``.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Decoder    s_t = LSTM_1(E y_{t-1}, s_{t-1})
 Attention  α_{t,i} = softmax_i a(s_t, h_i)      c_t = Σ_i α_{t,i} h_i
                dot a = s·h    bilinear a = s·W h    mlp a = v·tanh(W_s s + W_h h)
                none: c_t = the encoder's last states, one vector for all t (Sutskever et al. 2014)
-Upper      u_t = u_t + LSTM_k([u_t; c_t])      residual, k = 2 …; u_t = s_t before layer 2
+Upper      u_t ← u_t + LSTM_k([u_t; c_t])      residual, k = 2 …; u_t = s_t before layer 2
 Output     P(y_t) = softmax(E tanh(W_o [u_t; c_t]) + b)
 
 The contexts c_t are not fed back into LSTM_1. With teacher forcing, all inputs of a layer are

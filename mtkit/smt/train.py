@@ -41,7 +41,7 @@ from mtkit.smt.tuning.bleu import WER_WEIGHT
 from mtkit.smt.tuning.tune import ROUNDS, TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
 from mtkit.storage.stages import Outputs, Stages, fingerprint, link, mapped, unfinished
-from mtkit.storage.writing import replacing
+from mtkit.storage.writing import renamed, reserved
 from mtkit.text import shards
 from mtkit.text.corpus import Bitext, Corpus, sample_rows
 from mtkit.text.shards import SIDES, Shards
@@ -51,6 +51,7 @@ HELD_OUT_FROM = 2000  # pairs; with fewer, tuning on a tenth of them costs BLEU
 FOLDS, FOLDS_FROM = 5, 200  # pairs; fewer are too few for any tuning
 HEADER = "  round   BLEU     WER length  step hypotheses     new    s"  # of the table of rounds
 TWO_ALIGNERS_BELOW = 10_000  # pairs; with fewer, phrases come from two alignments
+LONGEST = 1000  # words; the HMM's time grows with the cube of a sentence's length
 DISK_NOTE_FROM = 1e9  # bytes of disk; training that needs more prints a note
 MIN_PAIRS, MIN_BLEU = 200, 2.0  # fewest pairs and lowest BLEU for which tuning can be trusted
 
@@ -256,16 +257,18 @@ def train_smt(
     is too small, or if the workers cannot be used.
     """
     start = time.perf_counter()
-    train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
+    train = _without_long(corpus.train.without_empty(), tokenizer)
+    dev = corpus.dev and corpus.dev.without_empty()
     text = replace(corpus, train=train, dev=dev)
     settings = {"config": asdict(config), "tokenizer": asdict(tokenizer), "weights": weights}
     mark = fingerprint(settings, [side.digest() for side in (train, dev) if side])
     marks = {"text or other settings": mark}
     local = Stages(out.resolve().parent, threads, memory or usable_memory())
     with (
-        replacing(out) as directory,
+        reserved(out),
         _stages_at(cluster, local, memory) as stages,
         unfinished(out, marks, resume) as stage_directory,
+        renamed(out) as directory,  # the stages are removed once the model has its name
     ):
         stages = replace(stages, directory=stage_directory)
         tunes = config.tune != "none" and (dev is not None or len(train) >= FOLDS_FROM)
@@ -282,6 +285,26 @@ def train_smt(
         manifest = Manifest.of("smt", corpus, tokenizer, resolved, figures)
         manifest.write(directory)
     return manifest
+
+
+def _without_long(text: Bitext, tokenizer: WordTokenizer) -> Bitext:
+    """Return the pairs of at most ``LONGEST`` words on both sides, with a note on the others.
+
+    Raises InputError if none are left.
+    """
+
+    def is_long(line: str) -> bool:
+        return len(line) > LONGEST and len(tokenizer.tokenize(line)) > LONGEST
+
+    sides = zip(text.source, text.target, strict=True)
+    long = {i for i, pair in enumerate(sides) if any(map(is_long, pair))}
+    if not long:
+        return text
+    if len(long) == len(text):
+        raise InputError(f"{text.paths[0]}: every pair has more than {LONGEST:,} words on a side")
+    left_out = "1 pair has" if len(long) == 1 else f"{len(long):,} pairs have"
+    note(f"warning: {left_out} more than {LONGEST:,} words on a side, and will not be used")
+    return text.select([i for i in range(len(text)) if i not in long])
 
 
 def _stages_at(address: str, local: Stages, memory: int) -> AbstractContextManager[Stages]:

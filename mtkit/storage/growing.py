@@ -92,6 +92,8 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
     target = out.resolve()  # a symbolic link stays, its target is replaced
     with placing(out), locked(target), unfinished(target, marks, resume, what, _next_line) as place:
         written, done = place / "written", _read_done(place)
+        if not written.exists() and target.is_file() and 0 < done.bytes == target.stat().st_size:
+            shutil.copyfile(target, written)  # it had its name when the command was killed
         written.touch()
         if written.stat().st_size < done.bytes:
             raise InputError(

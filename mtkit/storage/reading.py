@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
@@ -38,6 +39,9 @@ LONGEST_LINE = 1 << 24  # bytes
 LARGEST_TEXT = 1 << 30  # characters of a file that is read as a whole
 BLOCK = 1 << 17  # bytes
 MAX_RATIO, SMALL = 100, 1 << 24  # largest ratio of unpacked to packed size; bytes always allowed
+# NumPy parses a header by ``ast.literal_eval``, which can raise SystemError in CPython 3.11 if two
+# threads call it at once.
+HEADER = threading.Lock()
 NPY_MAGIC = b"\x93NUMPY\x01\x00"  # NumPy reads a header of 4 GB in later versions
 Refusal = Callable[[Path, object], InputError]
 MAX_MESSAGE = 200  # characters of a library's message that are quoted
@@ -165,7 +169,8 @@ def read_array(path: Path, dtype: DTypeLike, dimensions: int = 1) -> NDArray[Any
         with path.open("rb") as file:
             if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
                 raise damaged(path, "not an array in version 1.0 of NumPy's format")
-        array = np.lib.format.open_memmap(path, mode="r")
+        with HEADER:
+            array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise missing(path) from None
     except (OSError, ValueError, EOFError, TypeError, SyntaxError, TokenError) as error:

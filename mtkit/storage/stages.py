@@ -6,11 +6,14 @@
 
 A task writes to a temporary directory that is then renamed, so that STAGE/k is complete if it
 exists. Nothing else records progress, except a mark for a stage whose files were removed. This is
-enough to resume after a crash, or to let another process do a task.
+enough to resume after a process was killed, or to let another process do a task.
 
 How work is cut into tasks depends on the text alone (``text.shards``) or does not affect the bytes
 (``Stages.parts``), and sums run over the tasks in their order. So the bytes are the same for any
-number of threads, processes or machines, and for any amount of memory.
+number of threads, processes or machines of one type of processor, and for any amount of memory.
+
+Files of stages are not flushed to the disk: they survive the death of any process, but not a power
+failure.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -36,9 +39,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from mtkit.console import detail, note
 from mtkit.errors import InputError
-from mtkit.platforms import HOST, peak_memory, short_path, usable_memory
+from mtkit.platforms import HOST, flush, peak_memory, short_path, usable_memory
 from mtkit.storage.digests import digest_of_code
-from mtkit.storage.reading import read_json, unfit
+from mtkit.storage.reading import HEADER, read_json, unfit
 from mtkit.storage.writing import check_no_link
 
 T = TypeVar("T")
@@ -48,7 +51,6 @@ Run = Callable[[Sequence[Job]], Generator[None, None, None]]
 DATA_SHARE = 0.4  # of the memory, for the data of tasks; the rest: Python, numba and cached files
 TASKS_PER_WORKER = 16  # with so many tasks per worker, hardly any worker idles at the end
 DONE = ".done"  # suffix of the mark of a stage whose files were removed
-_HEADER = threading.Lock()
 FINGERPRINT = "fingerprint"  # file with the digests of all inputs of the stages
 
 
@@ -274,21 +276,30 @@ def unfinished(
     if not resume:
         if file.exists():
             note(f"{name}: starts anew; --resume would have continued the interrupted {what}")
-        shutil.rmtree(place, ignore_errors=True)
+        _remove(place)
         place.mkdir()
         file.write_text(json.dumps(marks), encoding="utf-8")
     try:
         yield place
     except InputError:
         if not resume:  # otherwise it holds the work of an earlier call
-            shutil.rmtree(place)
+            _remove(place)
         raise
     except BaseException:
         if point := resume_point(place):
             note(f"interrupted; the same command with --resume continues from {point}")
         else:
-            shutil.rmtree(place)
+            _remove(place)
         raise
+    _remove(place)
+
+
+def _remove(place: Path) -> None:
+    """Remove a directory of stages; nothing can resume from the rest that a crash may leave."""
+    if not place.exists():
+        return
+    (place / FINGERPRINT).unlink(missing_ok=True)
+    flush(place)
     shutil.rmtree(place)
 
 
@@ -323,7 +334,11 @@ def _perform(out: Path, task: Callable[..., object], call: Sequence[Any]) -> Non
     except FileExistsError:  # left by a killed process with the same number
         shutil.rmtree(scratch)
         scratch.mkdir()
-    task(scratch, *call)
+    try:
+        task(scratch, *call)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)  # the disk may be full
+        raise
     try:
         scratch.rename(out)
     except OSError:
@@ -350,12 +365,8 @@ def save(directory: Path, **arrays: NDArray[Any]) -> None:
 
 
 def mapped(path: Path) -> NDArray[Any]:
-    """Return the array of a ``.npy`` file, memory-mapped, read-only.
-
-    One header at a time: NumPy parses it by ``ast.literal_eval``, which can raise SystemError in
-    CPython 3.11 if two threads call it at once.
-    """
-    with _HEADER:
+    """Return the array of a ``.npy`` file that a task wrote, memory-mapped, read-only."""
+    with HEADER:
         array: NDArray[Any] = np.load(path, mmap_mode="r")
     return array
 
@@ -374,6 +385,12 @@ def array(out: Path, name: str, first: int = 0, last: int | None = None) -> NDAr
 def arrays(out: Path, *names: str) -> list[NDArray[Any]]:
     """Return several arrays that ``save`` wrote."""
     return [array(out, name) for name in names]
+
+
+def summed(paths: Iterable[Path]) -> NDArray[Any]:
+    """Return the sum of the arrays in ``.npy`` files, loaded one after the other."""
+    first, *others = paths
+    return reduce(np.add, map(load, others), load(first))
 
 
 def joined(paths: Iterable[Path]) -> NDArray[Any]:

@@ -99,21 +99,37 @@ def replacing(out: Path) -> Iterator[Path]:
     After an exception (Ctrl-C included) it is removed, with the parents created for it, and ``out``
     is unchanged. Raises InputError if another process writes there.
     """
-    user_path, out = out, out.resolve()
-    with add_path_to_errors(user_path), _creating(out.parent), locked(out):
-        scratch = _beside(out, NEW)
-        try:  # starts before ``mkdir``: Ctrl-C may come at any moment
-            scratch.mkdir()
-            yield scratch
-            for path in (*scratch.rglob("*"), scratch):
-                flush(path)
-            if not out.exists():
-                scratch.replace(out)
-            else:
-                _exchange(scratch, out)
-            flush(out.parent)
-        finally:
-            _sweep(out)
+    with reserved(out), renamed(out) as directory:
+        yield directory
+
+
+@contextmanager
+def reserved(out: Path) -> Iterator[None]:
+    """Lock ``out`` and create its parents, which are removed if they are empty afterwards.
+
+    Raises InputError if another process writes there.
+    """
+    with add_path_to_errors(out), _creating(out.resolve().parent), locked(out.resolve()):
+        yield
+
+
+@contextmanager
+def renamed(out: Path) -> Iterator[Path]:
+    """Yield a directory that becomes ``out``, which is ``reserved``, when the block succeeds."""
+    out = out.resolve()
+    scratch = _beside(out, NEW)
+    try:  # starts before ``mkdir``: Ctrl-C may come at any moment
+        scratch.mkdir()
+        yield scratch
+        for path in (*scratch.rglob("*"), scratch):
+            flush(path)
+        if not out.exists():
+            scratch.replace(out)
+        else:
+            _exchange(scratch, out)
+        flush(out.parent)
+    finally:
+        _sweep(out)
 
 
 @contextmanager

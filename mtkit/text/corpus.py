@@ -68,11 +68,12 @@ class Bitext:
     ) -> Bitext:  # fmt: skip
         """Read two files with the same number of lines, one sentence per line, or a bilingual file.
 
-        A bilingual file is named twice, see ``formats.bilingual.read``. languages: those to take
-        from a bilingual file; None for its own. file_format: format of a bilingual file, if its
-        name does not say it. Raises InputError if the numbers of lines differ, if a file is empty,
-        and if the files are not parallel text: markup, a table, the same text twice (see
-        ``sanity``). Warns if half of the lines or more are the same on both sides.
+        For a bilingual file, pass its path as both ``source`` and ``target``, see
+        ``formats.bilingual.read``. languages: those to take from a bilingual file; None for its
+        own. file_format: format of a bilingual file, if its name does not say it. Raises InputError
+        if the numbers of lines differ, if a file is empty, and if the files are not parallel text:
+        markup, a table, the same text twice (see ``sanity``). Warns if half of the lines or more
+        are the same on both sides.
         """
         if source == target:
             return cls.bilingual(Choice(source, languages), file_format)

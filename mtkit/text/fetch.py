@@ -247,7 +247,9 @@ def _test_set(entry: Entry) -> Any:
         pair = " → ".join(entry.languages)
         raise InputError(f"{entry.name}: sacreBLEU has no test set {entry.sacrebleu} for {pair}")
     if not (dataset.data and dataset.md5 and len(dataset.data) == len(dataset.md5) == 1):
-        raise InputError(f"{entry.name}: {entry.sacrebleu} is not one file with a checksum")
+        raise InputError(
+            f"{entry.name}: cannot get it; sacreBLEU lists no single file with a checksum for it"
+        )
     return copy.copy(dataset)
 
 

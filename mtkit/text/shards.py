@@ -6,8 +6,9 @@
     shards.json         the other fields of ``Shards``
 
 Shard k is the sentence pairs ``begin[k] : begin[k + 1]``. The number of shards depends on the text
-alone. Each has about ``SHARD_WORDS`` words at most, so that what is computed from it fits in
-memory. A small text is one shard.
+alone. Each has about ``SHARD_WORDS`` words or ``SHARD_PLACES`` places at most, so that what is
+computed from it fits in memory. A small text is one shard. A *place* is a pair of positions of a
+sentence pair, the empty words included: I source and J target words have (I + 1)(J + 1).
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, count, islice, pairwise
+from itertools import chain, count, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtkit.errors import InputError
 from mtkit.storage.stages import ArrayFile, Stages, load, mapped
 from mtkit.text.corpus import Bitext
 from mtkit.text.tokenizer import WordTokenizer
@@ -31,7 +33,9 @@ from mtkit.text.vocabulary import SPECIALS, UNK, Vocabulary
 
 SIDES = ("source", "target")
 SHARD_WORDS = 1 << 20  # words of both sides in a shard
-BLOCK = 1 << 16  # sentence pairs that are written together
+SHARD_PLACES = 1 << 24  # reached before the words if sentences have more than 30 words
+BLOCK = 1 << 20  # words of both sides that are written together
+MAX_WORDS = (1 << 31) - 1  # on a side: positions are int32
 
 
 class Side(NamedTuple):
@@ -96,7 +100,10 @@ class Sentences:
 
 
 def write(directory: Path, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Shards:
-    """Write tokenised sentence pairs, in one pass; words are numbered by first appearance."""
+    """Write tokenised sentence pairs, in one pass; words are numbered by first appearance.
+
+    Raises InputError for more than ``MAX_WORDS`` words on a side.
+    """
     ids = [_word_ids() for _ in SIDES]
     with ExitStack() as stack:
         files = []
@@ -107,14 +114,18 @@ def write(directory: Path, pairs: Iterable[tuple[Sequence[str], Sequence[str]]])
             begin = stack.enter_context(ArrayFile(path / "begin.npy", np.int64))
             begin.append(np.zeros(1, np.int64))
             files.append((words, begin))
-        remaining = iter(pairs)
-        while block := list(islice(remaining, BLOCK)):
+        for block in _blocks(pairs):
             for (words, begin), id_of, sentences in zip(
                 files, ids, zip(*block, strict=True), strict=True
             ):
                 begin.append(words.length + np.cumsum(np.fromiter(map(len, sentences), np.int64)))
                 numbers = map(id_of.__getitem__, chain.from_iterable(sentences))
                 words.append(np.fromiter(numbers, np.int32))
+                if words.length > MAX_WORDS:
+                    raise InputError(
+                        f"the training text has more than {MAX_WORDS:,} words on a side; train on "
+                        "a part of it"
+                    )
     for side, id_of in zip(SIDES, ids, strict=True):
         Vocabulary(list(id_of)[len(SPECIALS) :]).save(directory / f"{side}.json")
     text = _cut(directory, (len(ids[0]), len(ids[1])))
@@ -135,6 +146,21 @@ def write_tokenized(text: Bitext, tokenizer: WordTokenizer, stages: Stages) -> S
     return read(stages.once("text", lambda into: write(into, zip(*sides, strict=True))))
 
 
+def _blocks(
+    pairs: Iterable[tuple[Sequence[str], Sequence[str]]],
+) -> Iterator[list[tuple[Sequence[str], Sequence[str]]]]:
+    """Yield the pairs in lists of about ``BLOCK`` words."""
+    block, words = list[tuple[Sequence[str], Sequence[str]]](), 0
+    for pair in pairs:
+        block.append(pair)
+        words += len(pair[0]) + len(pair[1])
+        if words >= BLOCK:
+            yield block
+            block, words = [], 0
+    if block:
+        yield block
+
+
 def _word_ids() -> defaultdict[str, int]:
     """Return ids by word: a new word gets the next id, one spelled like a special symbol UNK."""
     specials = dict.fromkeys(SPECIALS, UNK)
@@ -142,11 +168,13 @@ def _word_ids() -> defaultdict[str, int]:
 
 
 def _cut(directory: Path, sizes: tuple[int, int]) -> Shards:
-    """Cut the text in ``directory`` into shards of about equally many words."""
+    """Cut the text in ``directory`` into shards of about equal size."""
     begins = [mapped(directory / side / "begin.npy") for side in SIDES]
-    words = begins[0] + begins[1]
-    total, pairs = int(words[-1]), len(words) - 1
-    shards = max(1, -(-total // SHARD_WORDS))
-    borders = np.searchsorted(words, np.linspace(0, total, shards + 1)[1:-1])
-    ends = sorted({0, *borders.tolist(), pairs})
-    return Shards(directory, tuple(ends), sizes, (int(begins[0][-1]), int(begins[1][-1])))
+    source, target = map(np.diff, begins)
+    places = (source + 1) * (target + 1)
+    size = np.maximum((source + target) * SHARD_PLACES, places * SHARD_WORDS)
+    ends = np.append(0, np.cumsum(size))
+    shards = max(1, -(-int(ends[-1]) // (SHARD_WORDS * SHARD_PLACES)))
+    borders = np.searchsorted(ends, np.linspace(0, ends[-1], shards + 1)[1:-1])
+    begin = sorted({0, *borders.tolist(), len(size)})
+    return Shards(directory, tuple(begin), sizes, (int(begins[0][-1]), int(begins[1][-1])))

@@ -61,8 +61,7 @@ def _read_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
                 continue
             if len(sides) != 2:
                 raise InputError(
-                    f"{where}: expected two columns separated by one TAB; "
-                    f"found {len(sides) - 1 or 'none'}"
+                    f"{where}: expected two columns separated by one TAB; found {len(sides)}"
                 )
             source, target = (side.strip() for side in sides)
             yield Term(where, source, target)
@@ -187,7 +186,10 @@ def _read_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
             raise InputError(f"{path}: line {word.line}: an empty term; complete it, or remove it")
         if len(concept[keys[0]]) * len(concept[keys[1]]) > MAX_PAIRS:
             line = concept[keys[0]][0].line
-            raise InputError(f"{path}: line {line}: a concept of more than {MAX_PAIRS:,} pairs")
+            raise InputError(
+                f"{path}: line {line}: a concept with more than {MAX_PAIRS:,} pairs of terms; "
+                "split it"
+            )
         for x in concept[keys[0]]:
             targets = (y.text for y in concept[keys[1]] if not y.avoided)
             yield from (Term(f"{path}: line {x.line}", x.text, y, foreign=True) for y in targets)

@@ -134,7 +134,7 @@ class WordTokenizer:
         return [tokens[line] for line in lines]
 
     def detokenize(self, tokens: Sequence[str]) -> str:
-        """Return the line that ``tokens`` spell, whatever their order."""
+        """Return the line that ``tokens`` spell; any sequence of tokens is accepted."""
         if self.kind == "none":
             return " ".join(tokens)
         parts: list[str] = []

@@ -328,7 +328,7 @@ def test_by_default_models_of_the_newest_pair_are_compared(project: Path) -> Non
     (place / "manifest.json").write_text(json.dumps(other), encoding="utf-8")
     os.utime(place / "manifest.json", (1, 1))
     try:
-        done = mtkit("compare", cwd=project)
+        done = mtkit("compare", "--quick", "--test", "test.en", "test.de", cwd=project)
     finally:
         shutil.rmtree(place)
     assert b"models of en \xe2\x86\x92 de; skipped those of other languages: back\n" in done.stderr

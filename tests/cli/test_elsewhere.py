@@ -42,19 +42,39 @@ for name in ("fcntl", "resource"):
     assert run("-c", code, cwd=tmp_path).split() == ["no", "fcntl", "no", "resource"]
 
 
+# One process for all commands: Python and torch take seconds to start.
+ONE_AFTER_THE_OTHER = """
+import shlex, sys
+from mtkit.__main__ import main
+for line in sys.stdin.read().splitlines():
+    sys.argv[1:] = shlex.split(line)
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, line
+    print(end="\\f", flush=True)
+"""
+
+
 def test_commands_still_run(project: Path, tmp_path: Path) -> None:
-    text = [f"{project}/train.en", f"{project}/train.de"]
-    test = [f"{project}/test.en", f"{project}/test.de"]
-    run("train-smt", "--train", *text, "--tune", "none", "--out", "smt", cwd=tmp_path)
-    options = ("--preset", "quick", "--updates", "2", "--out", "nmt")
-    run("train-nmt", "--train", *text, *options, cwd=tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["nmt", "smt"]
-    for model in ("smt", "nmt"):
-        out = run("translate", "-q", "--model", model, cwd=tmp_path, stdin="A.\n\nB.\n")
-        assert out.count("\n") == 3
-        assert "en → de" in run("info", model, cwd=tmp_path)
-    assert "Conclusion" in run("compare", "smt", "nmt", "--test", *test, cwd=tmp_path)
-    assert "pairs" in run("corpus", "stats", *text, cwd=tmp_path)
+    text, test = (f"{project}/{split}.en {project}/{split}.de" for split in ("train", "test"))
+    (tmp_path / "in").write_text("A.\n\nB.\n")
+    commands = [
+        f"train-smt --train {text} --tune none --out smt",
+        f"train-nmt --train {text} --preset quick --updates 2 --out nmt",
+        "translate -q --model smt in -o smt.out",
+        "translate -q --model nmt in -o nmt.out",
+        f"corpus stats {text}",
+        "info nmt",
+        f"compare smt nmt --test {test}",
+    ]
+    said = run("-c", ONE_AFTER_THE_OTHER, cwd=tmp_path, stdin="\n".join(commands)).split("\f")
+    names = ["in", "nmt", "nmt.out", "smt", "smt.out"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    for name in ("smt.out", "nmt.out"):
+        assert (tmp_path / name).read_text(encoding="utf-8").count("\n") == 3
+    for printed, words in zip(said[4:7], ("pairs", "en → de", "Conclusion"), strict=True):
+        assert words in printed
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

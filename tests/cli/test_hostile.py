@@ -117,7 +117,7 @@ def test_a_locked_output_is_refused_before_the_work(
         ):
             said = mtkit(*command, cwd=tmp_path, check=2).stderr.decode().strip().split("\n")
             assert "is writing there; wait for it, or name another --out" in said[-1]
-            too_early = ("candidates", "word alignment", "of an interrupted")
+            too_early = ("candidates", "word alignment", "the interrupted")
             assert not [line for line in said if any(text in line for text in too_early)]
 
 

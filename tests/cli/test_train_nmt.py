@@ -17,10 +17,20 @@ from mtkit.storage.stages import stages_directory
 from tests.support.command import mtkit
 
 
-def test_seeds_train_models_for_an_ensemble(project: Path, tmp_path: Path, tiny: None) -> None:
+@pytest.fixture
+def text(project: Path, tmp_path: Path) -> list[object]:
+    """80 training pairs; 4 of them are held out."""
+    for language in ("en", "de"):
+        lines = (project / f"train.{language}").read_bytes().splitlines(keepends=True)[:80]
+        (tmp_path / f"t.{language}").write_bytes(b"".join(lines))
+    return ["--train", "t.en", "t.de"]
+
+
+def test_seeds_train_models_for_an_ensemble(
+    text: list[object], project: Path, tmp_path: Path, tiny: None
+) -> None:
     """Train two seeds, resume one, translate with the ensemble, train one further."""
     options = ["--preset", "quick", "--updates", "8", "--bpe-dropout", "0.1"]
-    text = ["--train", project / "train.en", project / "train.de"]
     call = ["train-nmt", *text, *options, "--seeds", 2, "--out", "m"]
     done = mtkit(*call, cwd=tmp_path)
     said = done.stderr.decode()
@@ -32,7 +42,7 @@ def test_seeds_train_models_for_an_ensemble(project: Path, tmp_path: Path, tiny:
     said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
     assert "seed 1: m-1, already trained" in said
     assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second
-    mtkit(*call, cwd=tmp_path, check=2)  # m-1 exists
+    assert b"m-1 exists" in mtkit(*call, cwd=tmp_path, check=2).stderr
     refused = mtkit(*call, "--resume", "--minutes", 1, cwd=tmp_path, check=2)
     assert b"m-1 was trained with minutes 2.5, not 1" in refused.stderr
     refused = mtkit(*call, "--resume", "--clip", 2, cwd=tmp_path, check=2)
@@ -88,10 +98,25 @@ def small_presets(monkeypatch: pytest.MonkeyPatch, tiny: None) -> None:
         monkeypatch.setitem(recipe.PRESETS, name, shaped)
 
 
-def test_the_last_line_repeats_the_run(project: Path, tmp_path: Path, small_presets: None) -> None:
+def test_the_last_line_repeats_the_run(
+    text: list[object], tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run limited by minutes repeats by number of updates with the same bits."""
-    text = ["--train", project / "train.en", project / "train.de", "--lowercase"]
-    call = ["train-nmt", *text, "--minutes", 0.04, "--seed", 3, "--clip", 0.5, "--out", "a b"]
+    monkeypatch.setattr(plan, "WARM_UP_UPDATES", 1)
+    monkeypatch.setattr(plan, "TIMED_UPDATES", 2)
+    call = [
+        "train-nmt",
+        *text,
+        "--lowercase",
+        "--minutes",
+        0.02,
+        "--seed",
+        3,
+        "--clip",
+        0.5,
+        "--out",
+        "a b",
+    ]
     command = last_line(mtkit(*call, "--bpe-dropout", 0.1, cwd=tmp_path).stderr)
     config = Manifest.read(tmp_path / "a b").config
     expected = f"--preset tiny --updates {config['updates']} --seed 3 --precision"
@@ -122,9 +147,8 @@ def test_epochs_limit_training_and_too_few_warn(
 
 
 def test_auto_chooses_by_text_and_budget_and_keeps_its_choice(
-    project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
+    text: list[object], tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = ["--train", project / "train.en", project / "train.de"]
     call = ["train-nmt", *text, "--epochs", 2]
 
     def chosen(*options: object) -> tuple[str, str]:
@@ -132,7 +156,7 @@ def test_auto_chooses_by_text_and_budget_and_keeps_its_choice(
         return Manifest.read(tmp_path / "m").config["preset"], said
 
     assert chosen()[0] == "tiny"
-    monkeypatch.setattr(recipe, "FEW_BELOW", 100)
+    monkeypatch.setattr(recipe, "FEW_BELOW", 10)
     name, said = chosen("--seeds", 1)
     assert name == "short"
     assert "time for only 2.0 epochs of the preset small; using short" in said
@@ -158,20 +182,18 @@ def test_auto_chooses_by_text_and_budget_and_keeps_its_choice(
 
 
 def test_a_time_budget_is_planned_once_for_all_seeds(
-    project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
+    text: list[object], tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned = iter([5, 3])
     monkeypatch.setattr(plan.Pace, "updates_in", lambda *_: next(planned))
-    text = ["--train", project / "train.en", project / "train.de"]
     call = ["train-nmt", *text, "--preset", "quick", "--minutes", 1, "--seeds", 2, "--out", "m"]
     mtkit(*call, cwd=tmp_path)
     assert [Manifest.read(tmp_path / f"m-{k}").config["updates"] for k in (1, 2)] == [5, 5]
 
 
 def test_resumed_seeds_share_the_preset_of_auto(
-    project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
+    text: list[object], tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = ["--train", project / "train.en", project / "train.de"]
     call = ["train-nmt", *text, "--updates", 4, "--seeds", 2, "--out", "m"]
     mtkit(*call, cwd=tmp_path)
     second = (tmp_path / "m-2/weights.safetensors").read_bytes()

@@ -17,7 +17,7 @@ import pytest
 
 from mtkit.cli import translate
 from mtkit.storage.growing import Growing
-from mtkit.storage.writing import locked
+from mtkit.storage.writing import locked, replace_file
 from mtkit.text.corpus import Corpus
 from tests.support.command import WATCHDOG, mtkit
 
@@ -113,6 +113,22 @@ def test_glossary_counts_and_gzip_resume(out: str, place: Path) -> None:
     assert done.stderr == f"resumed at line {DONE + 1} of 75\n".encode() + said
     data = (place / out).read_bytes()
     assert (gzip.decompress(data) if out.endswith(".gz") else data) == content
+
+
+def test_a_command_killed_after_its_last_rename_resumes(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(written: Path, target: Path) -> None:
+        replace_file(written, target)
+        raise KeyboardInterrupt
+
+    expected, _ = whole(*CALL[:2], *CALL[4:], cwd=place)
+    with monkeypatch.context() as patch:
+        patch.setattr("mtkit.storage.growing.replace_file", killed)
+        mtkit(*CALL, cwd=place, check=130)
+    mtkit(*CALL, "--resume", cwd=place)
+    assert (place / "out.de").read_bytes() == expected
+    assert not list(place.glob(".*"))
 
 
 def test_stdin_can_be_resumed(place: Path) -> None:

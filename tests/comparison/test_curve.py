@@ -193,6 +193,7 @@ def test_a_point_equals_training_on_the_sample(
     from mtkit.smt.train import TrainConfig, train_smt
     from mtkit.text.tokenizer import WordTokenizer
 
+    monkeypatch.setattr(plan, "WARM_UP_UPDATES", 1)
     monkeypatch.setattr(plan, "TIMED_UPDATES", 2)
     corpus = replace(few, train=sample(few.train, 100, 1))
     train_smt(corpus, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, tmp_path / "smt")

@@ -313,7 +313,7 @@ def test_a_suite_round_trips(made: Text, tmp_path: Path) -> None:
         ("[PERSON.nom]", "[PERSON.acc]", 17, "unknown feature value 'acc'"),
         ("[PERSON.nom]", "[PERSON.nom>", 17, "expected a word or a slot"),
         ("[PERSON.nom]", "[Mann]", 17, "[X] must be a single slot"),
-        ("<VERB@PERSON>", "<VERB@THE>", 17, "@THE: no slot THE that is always present"),
+        ("<VERB@PERSON>", "<VERB@THE>", 17, "@THE must refer to a slot THE without ? or *"),
         ("HOW* <", "HOW? <", 17, "HOW has ? or * on one side only"),
         ("HOW* <", "HOW* HOW* <", 17, "may occur only once"),
         ("[features]", "  [features]", 1, "there is no line before to continue"),

@@ -24,10 +24,7 @@ from tests.support.command import WATCHDOG
 from tests.support.hosts import ADDRESSES, PORT
 from tests.support.paths import ROOT
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not hosts.can_be_made(), reason="this user may not make network namespaces"),
-]
+pytestmark = pytest.mark.slow
 UPDATES = 400
 TRAIN = ["tests.support.tiny", "train-nmt", "--train", "t.en", "t.de", "--preset", "quick"]
 TRAIN += [
@@ -44,6 +41,8 @@ TRAIN += [
 
 @pytest.fixture
 def where(few: Corpus, tmp_path: Path) -> Path:
+    if not hosts.can_be_made():
+        pytest.skip("this user may not make network namespaces")
     for language, lines in (("en", few.train.source), ("de", few.train.target)):
         (tmp_path / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return tmp_path

@@ -8,12 +8,13 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
+from mtkit.console import console
 from mtkit.errors import InputError
+from mtkit.manifest import HASHES
 from mtkit.smt import train
 from mtkit.smt.alignment.align import Alignment, align
 from mtkit.smt.alignment.symmetrize import Links, joined
@@ -21,6 +22,7 @@ from mtkit.smt.phrases.build import build
 from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.features import DEFAULT_WEIGHTS
 from mtkit.smt.train import TWO_ALIGNERS_BELOW, TrainConfig, estimate
+from mtkit.storage import writing
 from mtkit.storage.stages import Stages
 from mtkit.text import shards
 from mtkit.text.corpus import Corpus
@@ -28,6 +30,7 @@ from mtkit.text.shards import SIDES, Shards
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
 from tests.support.alignments import Interrupted, Interrupting, aligned, contents
+from tests.support.corpora import first
 
 
 def test_small_texts_get_two_aligners_by_default() -> None:
@@ -43,9 +46,9 @@ def test_small_texts_get_two_aligners_by_default() -> None:
 def pairs_of(table: PhraseTable, words: Sequence[Vocabulary]) -> set[tuple[str, ...]]:
     """Return the phrase pairs as text."""
     found = set()
-    for r, (first, last) in enumerate(pairwise(table.row.tolist())):
+    for r, (begin, end) in enumerate(pairwise(table.row.tolist())):
         s = table.source[slice(*table.s_begin[r : r + 2])]
-        for p in range(first, last):
+        for p in range(begin, end):
             t = table.target[slice(*table.t_begin[p : p + 2])]
             sides = zip(words, (s, t), strict=True)
             found.add(tuple(" ".join(of.decode(ids.tolist())) for of, ids in sides))
@@ -85,19 +88,21 @@ def test_links_of_parts_are_joined() -> None:
 def test_folds_use_the_aligners_of_the_whole_text(
     few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Folds have 320 of 400 pairs; their weights are for the model of the whole text."""
+    """Folds have 80 of 100 pairs; their weights are for the model of the whole text."""
     asked = list[str]()
 
-    def seen(*arguments: Any) -> Alignment:
-        asked.append(arguments[2])
-        return align(*arguments)
+    def seen(text: Shards, stages: Stages, aligner: str, heuristic: str) -> Alignment:
+        asked.append(aligner)
+        return align(text, stages, "ibm1", heuristic)  # the fastest
 
     monkeypatch.setattr(train, "align", seen)
-    for little, aligners in ((350, ["fertility"]), (450, ["hmm", "fertility"])):
+    monkeypatch.setattr(train, "FOLDS_FROM", 50)
+    corpus, config = replace(few, train=first(few.train, 100), dev=None), TrainConfig(order=2)
+    for little, aligners in ((90, ["fertility"]), (110, ["hmm", "fertility"])):
         monkeypatch.setattr(train, "TWO_ALIGNERS_BELOW", little)
         monkeypatch.setattr(train, "tuned", lambda *_: (DEFAULT_WEIGHTS, {}))
         stages = Stages(tmp_path / f"{little}")
-        train.build(replace(few, dev=None), WordTokenizer(), TrainConfig(), "default", stages, 1)
+        train.build(corpus, WordTokenizer(), config, "default", stages, 1)
         assert asked == aligners * 6
         asked.clear()
 
@@ -109,8 +114,9 @@ def models_of(text: Shards, stages: Stages, config: TrainConfig) -> dict[str, by
 @pytest.fixture
 def cut(few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     """Return a text in several shards."""
-    monkeypatch.setattr(shards, "SHARD_WORDS", 1000)
-    return shards.write_tokenized(few.train, WordTokenizer(), Stages(tmp_path / "text"))
+    monkeypatch.setattr(shards, "SHARD_WORDS", 800)
+    pairs = first(few.train, 200)
+    return shards.write_tokenized(pairs, WordTokenizer(), Stages(tmp_path / "text"))
 
 
 @pytest.mark.compiled
@@ -129,13 +135,59 @@ def test_a_resumed_training_gives_the_same_model(cut: Shards, tmp_path: Path) ->
     whole, counting = tmp_path / "whole", Interrupting(10**6)
     expected = models_of(cut, Stages(whole, execute=counting), config)
     jobs = 10**6 - counting.left
-    assert jobs > 300
+    assert jobs > 200
     for at in range(0, jobs, 5):
         stages = Stages(tmp_path / f"{at}", execute=Interrupting(at))
         with pytest.raises(Interrupted):
             models_of(cut, stages, config)
         assert models_of(cut, Stages(stages.directory), config) == expected, f"job {at}"
         shutil.rmtree(stages.directory)
+
+
+def test_stages_stay_until_the_model_has_its_name(
+    few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, text = tmp_path / "m", replace(few, train=first(few.train, 20))
+    config = TrainConfig("ibm1", order=2, tune="none")
+
+    def learn(resume: bool) -> None:
+        train.train_smt(text, WordTokenizer(), config, "default", out, resume=resume)
+
+    def fails(_: Path) -> None:
+        raise OSError("disk error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "flush", fails)
+        with pytest.raises(OSError, match="disk error"):
+            learn(resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == [".m.stages"]
+    learn(resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_very_long_pairs_are_left_out(
+    few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "LONGEST", 20)
+    monkeypatch.setattr(console, "quiet", False)
+    config = TrainConfig("ibm1", order=2, tune="none")
+    short, long = first(few.train, 20), "a, " * 11  # 22 words
+    assert max(len(words) for side in short.tokens(WordTokenizer()) for words in side) <= 20
+
+    def learn(name: str, source: list[str], target: list[str]) -> dict[str, bytes]:
+        text = replace(few, train=replace(short, source=source, target=target))
+        train.train_smt(text, WordTokenizer(), config, "default", tmp_path / name)
+        return {k: v for k, v in contents(tmp_path / name).items() if k != "manifest.json"}
+
+    source, target = [*short.source], [*short.target]
+    one = learn("one", source, target)
+    assert "will not be used" not in capsys.readouterr().err
+    other = learn("other", ["x", *source, long], [long, *target, "y"])
+    assert "warning: 2 pairs have more than 20 words on a side" in capsys.readouterr().err
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == [HASHES]
+    with pytest.raises(InputError, match="every pair has more than 20 words on a side"):
+        learn("none", ["x"], [long])
 
 
 def test_too_little_disk_space_is_an_error(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mtkit.console import console
 from mtkit.errors import InputError
+from mtkit.storage.reading import read_array
 from mtkit.storage.stages import (
     ArrayFile,
     Stages,
@@ -54,11 +57,15 @@ def test_each_task_fills_a_directory(tmp_path: Path, threads: int) -> None:
     assert joined(out / "n.npy" for out in outputs).tolist() == [0, 1, 4, 9, 16]
 
 
-def test_threads_read_headers_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("read", [mapped, lambda path: read_array(path, np.int64)])
+def test_threads_read_headers_in_turn(
+    read: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """CPython 3.11 counts the depth of nested syntax over all threads."""
-    parse, active = ast.literal_eval, list[int]()
+    parse, active, parsed = ast.literal_eval, list[int](), list[str]()
 
     def slow(text: str) -> object:
+        parsed.append(text)
         active.append(1)
         time.sleep(0.05)
         assert len(active) == 1, "two threads parse at once"
@@ -68,8 +75,9 @@ def test_threads_read_headers_in_turn(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(ast, "literal_eval", slow)
     save(tmp_path, n=np.arange(3))
     with ThreadPoolExecutor(3) as pool:
-        arrays = list(pool.map(mapped, [tmp_path / "n.npy"] * 3))
+        arrays = list(pool.map(read, [tmp_path / "n.npy"] * 3))
     assert [a.tolist() for a in arrays] == [[0, 1, 2]] * 3
+    assert len(parsed) == 3
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -265,12 +273,43 @@ def test_unfinished_work_is_kept_for_resume(
     assert not place.exists(), "nothing to go on with"
 
 
+def test_half_removed_stages_cannot_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may be killed while it removes them; the rest is not complete."""
+    out = tmp_path / "model"
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    def work(resume: bool) -> None:
+        with unfinished(out, {"text": "a"}, resume) as place:
+            (place / "stage").mkdir()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            work(resume=False)
+    assert (tmp_path / ".model.stages/stage").exists()
+    with pytest.raises(InputError, match="no interrupted training to resume"):
+        work(resume=True)
+    work(resume=False)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_failed_task_leaves_no_files(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="-1"):
+        Stages(tmp_path).run("squares", _square, [(1,), (-1,)])
+    assert [path.name for path in (tmp_path / "squares").iterdir()] == ["0"]
+
+
 @pytest.mark.parametrize(
     ("link", "resume"), [(".m.stages", False), (".m.stages", True), (".m.stages/written", True)]
 )
 def test_a_link_in_place_of_stages_is_not_followed(link: str, resume: bool, tmp_path: Path) -> None:
     place, mine = tmp_path / ".m.stages", tmp_path / "mine"
     mine.mkdir()
+    (mine / "file").touch()
     if tmp_path / link != place:
         place.mkdir()
     (tmp_path / link).symlink_to(mine)
@@ -280,4 +319,4 @@ def test_a_link_in_place_of_stages_is_not_followed(link: str, resume: bool, tmp_
         unfinished(tmp_path / "m", {"text": "a"}, resume),
     ):
         pass
-    assert mine.exists()
+    assert (mine / "file").exists()

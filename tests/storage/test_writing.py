@@ -14,6 +14,7 @@ import pytest
 from mtkit.errors import InputError
 from mtkit.storage import writing
 from mtkit.storage.writing import recover, replacing, whole_file, write_whole
+from mtkit.text.catalog import corpora_directory
 
 NOBODY = 2**22 + 1  # above any process ID
 
@@ -128,7 +129,8 @@ with replacing(Path({str(out)!r})) as directory:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_terminated_training_leaves_only_stages(number: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mtkit", "train-nmt", "--updates", "100000"]
+    text = [str(corpora_directory() / f"everyday/dev.{language}") for language in ("en", "de")]
+    command = [sys.executable, "-m", "mtkit", "train-nmt", "--train", *text, "--updates", "100000"]
     usual = partial(signal.signal, number, signal.SIG_DFL)  # nohup and & change it
     with subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=usual

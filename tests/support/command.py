@@ -44,10 +44,11 @@ def mtkit(
     stdout: io.BytesIO | None = None,
     stderr: io.BytesIO | None = None,
     check: int | None = 0,
+    cores: int = 1,  # one thread, one result
 ) -> Done:
     """Run ``mtkit ARGUMENTS`` in this process and assert that its exit code is ``check``.
 
-    The streams may be other than byte buffers, for example a terminal.
+    The streams may be other than byte buffers, for example a terminal. cores: of this machine.
     """
     out, err = stdout or io.BytesIO(), stderr or io.BytesIO()
     streams = {
@@ -64,7 +65,7 @@ def mtkit(
         mock.patch.object(console, "quiet", False),
         mock.patch.dict(os.environ),  # --threads sets variables for what this process imports
         mock.patch.object(threads, "_limit", 0),
-        mock.patch.object(threads, "usable_cores", return_value=1),  # one thread, one result
+        mock.patch.object(threads, "usable_cores", return_value=cores),
     ):
         try:
             main()

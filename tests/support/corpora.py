@@ -15,12 +15,16 @@ def first(text: Bitext, n: int) -> Bitext:
 
 
 def beside_its_text(directory: Path, corpus: Corpus, where: Path) -> tuple[Path, tuple[Path, Path]]:
-    """Return a copy of a model, and files of its training text, which its manifest names."""
-    copy = shutil.copytree(directory, where / directory.name)
-    paths = where / "train.en", where / "train.de"
-    for path, lines in zip(paths, (corpus.train.source, corpus.train.target), strict=True):
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    manifest = Manifest.read(copy)
-    text = manifest.corpus | {"train": [str(path) for path in paths]}
-    replace(manifest, corpus=text).write(copy)
-    return copy, paths
+    """Return a copy of a model, and files of its training text.
+
+    The manifest of the copy names these, and files of the dev set.
+    """
+    copy, manifest = shutil.copytree(directory, where / directory.name), Manifest.read(directory)
+    for name, text in (("train", corpus.train), ("dev", corpus.dev)):
+        if text is not None:
+            paths = where / f"{name}.en", where / f"{name}.de"
+            for path, lines in zip(paths, (text.source, text.target), strict=True):
+                path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            manifest = replace(manifest, corpus=manifest.corpus | {name: [*map(str, paths)]})
+    manifest.write(copy)
+    return copy, (where / "train.en", where / "train.de")

@@ -20,8 +20,11 @@ DEATHS = "MTKIT_TEST_DEATHS"  # a directory with a file for each stage in which 
 STAGES = "MTKIT_TEST_STAGES"  # the stages in which a worker dies, or "all"
 
 
-def do(job: Job) -> None:
-    """Do a job; the first worker of a stage in ``STAGES`` dies before it renames its output."""
+def do(job: Job, code: str) -> None:
+    """Do a job, as ``cluster._run_job`` does.
+
+    The first worker of a stage in ``STAGES`` dies before it renames its output.
+    """
     out: Path = job.args[0]  # type: ignore[attr-defined]
     with ExitStack() as stack:
         if os.environ[STAGES] == "all" or out.parent.name in os.environ[STAGES].split():

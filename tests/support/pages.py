@@ -114,7 +114,7 @@ def reference() -> str:
 
     group: Any = typer.main.get_command(app)
     parts = ["# Commands and options", "", f"<!-- {SOURCE} -->", ""]
-    parts += ["`mtkit COMMAND --help` says the same. `[…]` is what holds without the option.", ""]
+    parts += ["`mtkit COMMAND --help` says the same. Square brackets contain the default.", ""]
     for name, command in group.commands.items():
         within = getattr(command, "commands", None)
         for inner, one in within.items() if within else [("", command)]:

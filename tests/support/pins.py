@@ -21,6 +21,8 @@ PINS: dict[str, str] = {}  # name → its entries; two if Python versions need t
 for entry in ENTRY.finditer((ROOT / "constraints.txt").read_text(encoding="utf-8")):
     PINS[entry[1]] = PINS.get(entry[1], "") + entry[0]
 
+PARENTS = {name: set(PARENT.findall(pin)) for name, pin in PINS.items()}
+
 
 def normal(name: str) -> str:
     """Return a package's name as spelled in constraints.txt."""
@@ -30,7 +32,7 @@ def normal(name: str) -> str:
 def needed(*parts: str) -> set[str]:
     """Return the packages of these parts and their dependencies, from comments in the file."""
     names = {normal(re.split(r"[^\w.-]", line)[0]) for part in parts for line in PARTS[part]}
-    while more := {n for n, pin in PINS.items() if names & set(PARENT.findall(pin))} - names:
+    while more := {n for n, parents in PARENTS.items() if names & parents} - names:
         names |= more
     return names
 

@@ -77,7 +77,9 @@ def near(sentence: Tokens, others: list[Tokens], index: dict[str, list[int]]) ->
     for i in candidates:
         other = others[i]
         limit = 0.2 * max(len(sentence), len(other))
-        if abs(len(sentence) - len(other)) <= limit and distance(sentence, other) <= limit:
+        if abs(len(sentence) - len(other)) > limit or len({*sentence} - {*other}) > limit:
+            continue  # each token that the other lacks is at least one edit
+        if distance(sentence, other) <= limit:
             found.append(other)
     return found
 

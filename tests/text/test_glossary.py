@@ -49,7 +49,7 @@ def test_a_cell_beyond_the_limit_of_csv_is_refused(tmp_path: Path) -> None:
 def test_a_concept_of_too_many_pairs_is_refused(tmp_path: Path) -> None:
     terms = "".join(f"<termSec><term>a{n}</term></termSec>" for n in range(101))
     languages = "".join(f'<langSec xml:lang="{x}">{terms}</langSec>' for x in ("en", "de"))
-    with pytest.raises(InputError, match=r"g\.tbx: line 1: a concept of more than 10,000 pairs"):
+    with pytest.raises(InputError, match=r"g\.tbx: line 1: a concept with more than 10,000 pairs"):
         read(tmp_path / "g.tbx", f"<tbx><conceptEntry>{languages}</conceptEntry></tbx>")
 
 
@@ -78,8 +78,8 @@ def test_lines_are_tokenized_entries(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    b"a\tb\nc d\n": "line 2: expected two columns separated by one TAB; found none",
-    b"a\tb\tc\n": "line 1: expected two columns separated by one TAB; found 2",
+    b"a\tb\nc d\n": "line 2: expected two columns separated by one TAB; found 1",
+    b"a\tb\tc\n": "line 1: expected two columns separated by one TAB; found 3",
     b"\tb\n": "line 1: the source phrase is empty",
     b"#\n\na\t \n": "line 3: the target phrase is empty",
     b"a a a a a a a a\tb\n": "line 1: the source phrase has 8 tokens; .* at most 7",

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtkit.errors import InputError
 from mtkit.text import shards
 from mtkit.text.vocabulary import SPECIALS, UNK, Vocabulary
 
@@ -32,7 +33,7 @@ def test_shards_store_the_encoded_text(tmp_path: Path) -> None:
 def test_shards_are_parts_of_about_equal_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "BLOCK", 7)  # written in many blocks
+    monkeypatch.setattr(shards, "BLOCK", 100)  # written in many blocks
     monkeypatch.setattr(shards, "SHARD_WORDS", 30_000)
     pairs = [(["a"] * (1 + n % 9), ["b"] * 3) for n in range(20_000)]
     shards.write(tmp_path, pairs)
@@ -45,3 +46,19 @@ def test_shards_are_parts_of_about_equal_size(
         assert [part.offset for part in parts] == np.cumsum([0, *(len(p.words) for p in parts)])[
             :-1
         ].tolist()
+
+
+def test_long_sentences_make_more_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tasks hold in memory grows with the product of both lengths."""
+    monkeypatch.setattr(shards, "SHARD_WORDS", 30_000)
+    monkeypatch.setattr(shards, "SHARD_PLACES", 300_000)
+    text = shards.write(tmp_path, [(["a"] * 99, ["b"] * 99)] * 100 + [(["a"], ["b"])] * 100)
+    assert sum(text.tokens) < 30_000
+    assert text.begin == (0, 26, 51, 76, 200)  # 26 · 100² < 300,000
+
+
+def test_positions_must_fit_int32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "MAX_WORDS", 9)
+    shards.write(tmp_path, [(["a"], ["b"])] * 9)
+    with pytest.raises(InputError, match=r"more than 9 words on a side; train on a part"):
+        shards.write(tmp_path, [(["a"], ["b"] * 2)] * 5)

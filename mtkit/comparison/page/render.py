@@ -26,8 +26,8 @@ from mtkit.page.tables import Grid, html, print_grid, say
 
 PRINTED = 4  # examples in a terminal
 AGREE = (
-    "People agree with N %: of other pairs of systems with such a difference, N % in which people "
-    "prefer the same system as the metric (Kocmi et al. 2024; chance: 50 %). At least: N is not "
+    "People agree with N %: of other pairs of systems with such a difference, people preferred the "
+    "same system as the metric in N % (Kocmi et al. 2024; chance: 50 %). At least: N is not "
     f"known for differences above {AGREEING['bleu'][2]} BLEU or {AGREEING['chrf'][2]} chrF."
 )
 MAX_FOR_ALL_PAIRS = 3  # with more systems, only pairs with the best one are shown

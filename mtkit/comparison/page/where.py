@@ -16,8 +16,8 @@ GROUPINGS = {
     "frequency": "F1 of words by frequency in the training text",
     "kind": "F1 of words by kind",
     "case": "F1 of words by case",
-    "jump": "Recall of reference words by reordering distance: source words skipped between the "
-    "source of the word before and that of this one",
+    "jump": "Recall of reference words by reordering distance: number of source words skipped "
+    "between the previous word's source and this word's source",
     "source frequency": "Source words translated as in the reference (all reference words aligned "
     "to them are in the output), by frequency in the training text",
 }
@@ -43,8 +43,8 @@ def grids(comparison: Comparison) -> list[Grid]:
         ),
         Grid(
             "BLEU by length difference, output minus reference in words, with the number of "
-            "sentences below. Each system has other sentences in a column: compare only along "
-            "rows.",
+            "sentences below. A column has different sentences for each system: compare only "
+            "within a row.",
             ("System", *(_span(*limits) for limits in LENGTH_DIFFERENCES)),
             [
                 [Cell(s.name), *(number(g.bleu, small=f"{g.sentences:,}") for g in s.by_difference)]

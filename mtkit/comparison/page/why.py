@@ -53,7 +53,7 @@ def grids(comparison: Comparison) -> list[Grid]:
         ),
         table(
             "Repetitions and omissions, in per cent. Repeated: bigrams repeated more often than in "
-            "the reference, of output words. Uncovered: source words that no output word comes "
+            "the reference, per output word. Uncovered: source words that no output word comes "
             "from, by the system's own phrases or attention. Omitted: source words aligned to the "
             "reference, but not to the output.",
             [(s.name, s.coverage) for s in systems],

@@ -28,7 +28,7 @@ from mtkit.nmt.training.update import Run
 from mtkit.platforms import HOST, keep_memory
 from mtkit.storage.reading import read_json, unfit
 from mtkit.storage.stages import FINGERPRINT, Stages, name_of_output, stages_directory, unfinished
-from mtkit.storage.writing import replacing
+from mtkit.storage.writing import renamed, reserved
 from mtkit.text import shards
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.shards import SIDES, Sentences, Shards
@@ -55,8 +55,9 @@ def train_nmt(
     keep_memory()
     text = replace(corpus, train=corpus.train.without_empty())
     with (
-        replacing(out) if parallel.RANK == 0 else nullcontext() as directory,
+        reserved(out) if parallel.RANK == 0 else nullcontext(),
         _unfinished(out, text, tokenizer, resume) as place,
+        renamed(out) if parallel.RANK == 0 else nullcontext() as directory,
     ):
         run, subwords = _planned_run(text, tokenizer, config, place, start, start_time)
         system = NmtSystem([train(run)], subwords, tokenizer)

@@ -1,8 +1,8 @@
 """One direction, P(f|e), of a text in shards: the word pairs that co-occur, and EM over them.
 
-Letters as in ``places``. Each shard has its own ``Places``, whose words are ranks among the words
-of the shard, and its own t, for the word pairs of the shard. The t of the whole text is computed in
-parts; a part is a range of words e:
+Letters as in ``places``. Each shard has its own ``Places``, in which the words of the shard are
+numbered from 0, and its own t, for the word pairs of the shard. The t of the whole text is computed
+in parts; a part is a range of words e:
 
     key      e · 2³² + f of a word pair that co-occurs; the keys of a shard or a part are sorted
     cuts     (S, P + 1): the keys of shard k that belong to part p are cuts[k, p] : cuts[k, p + 1]

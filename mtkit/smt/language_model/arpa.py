@@ -172,8 +172,8 @@ def _read_section(
             is_good = False
         if not (is_good and k < len(fields) <= k + 2):
             raise InputError(
-                f"{path}:{number}: expected log10 p from -{MAX_LOG10:,} to 0, {k} words in UTF-8 "
-                "that are unigrams and perhaps a backoff, "
+                f"{path}:{number}: expected log10 p (from -{MAX_LOG10:,} to 0), {k} words that are "
+                "listed as unigrams (UTF-8), and optionally a backoff weight; "
                 f"found {line.decode(errors='replace').strip()!r}"
             )
         log10 += p, b

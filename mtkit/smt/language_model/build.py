@@ -6,9 +6,10 @@
     lm-order-k    for each part: p and γ of the n-grams of k words, and what the next order needs
     lm-arrays     each array of the model, joined
 
-The suffix g of an n-gram vg is in the part of the first word of g. That part writes the node and
-p(g) for the part of v, in the order of its n-grams vg. So no part needs random access to another,
-and each file is read once from beginning to end. P affects memory and disk, but not the result.
+The suffix g of an n-gram vg is in the part of the first word of g. It writes the node and p(g) into
+a file for the part of v, in the order in which that part stores its n-grams vg. So no part needs
+random access to another, and each file is read once from beginning to end. P affects memory and
+disk, but not the result.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from mtkit.smt.language_model.estimate import (
 )
 from mtkit.smt.language_model.ngrams import LM_SPECIALS, LM_UNK, SPELLINGS, Lm, NgramModel
 from mtkit.storage.reading import read_json
-from mtkit.storage.stages import Outputs, Stages, joined, link, load, save, write_array
+from mtkit.storage.stages import Outputs, Stages, joined, link, load, save, summed, write_array
 from mtkit.text.shards import Shards
 from mtkit.text.vocabulary import SPECIALS
 
@@ -147,7 +148,7 @@ def _discount(into: Path, words: Path, counted: Outputs, order: int) -> None:
     t: sum over the parts, (n, 5); sizes: (n, P); p: of the words; cuts: of the orders 2, 3, …
     n - 1, by part, (n - 2, P, P + 1). Raises InputError for too many n-grams.
     """
-    t = np.sum([load(out / "t.npy") for out in counted], axis=0)
+    t = summed(out / "t.npy" for out in counted)
     sizes = np.stack([load(out / "sizes.npy") for out in counted], axis=1)
     if 1 + sizes.sum() > MAX_NODES:
         raise InputError(

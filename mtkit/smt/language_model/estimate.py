@@ -24,8 +24,8 @@ Modified Kneser-Ney Language Model Estimation" (adjusted counts). The values equ
 Pruning is by c(g), after all a(g), t_r and D(r) are computed, as in ``lmplz --prune``. The discount
 of a pruned n-gram is its whole count, D(a(g)) := a(g). So γ(h) takes its mass, the last two
 equations give p(w|h) = γ(h) p(w|h′), which is the back-off value, and the model still sums to one.
-The parent and the suffix of an n-gram are at least as frequent, and their threshold is not higher,
-so those of an n-gram that is kept are kept.
+The parent and the suffix of an n-gram are at least as frequent, and their threshold is not higher.
+Therefore, if an n-gram is kept, its parent and its suffix are kept, too.
 
 ``counts`` counts the n-grams. Orders are smoothed from the lowest to the highest: here in memory,
 in ``build`` in parts with files. Both give the same bytes.

@@ -8,8 +8,9 @@
 the word w, then come all bigrams, all trigrams …, sorted by (parent, word). So the children of a
 node are contiguous and sorted. Each node has a link to its longest proper suffix, as in the
 automaton of Aho & Corasick 1975. So the state of a query is one node: the longest history that can
-still affect a score. After equal states all scores are equal, so a decoder recombines hypotheses by
-state. Logarithms are natural; log10 is used only in ARPA files (``arpa``).
+still affect a score. Two queries in the same state give the same scores to all following words, so
+a decoder recombines hypotheses by state. Logarithms are natural; log10 is used only in ARPA files
+(``arpa``).
 
 Word ids are the model's own: LM_UNK is not the vocabulary's UNK.
 

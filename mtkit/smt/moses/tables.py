@@ -89,7 +89,8 @@ def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[
             except (ValueError, IndexError):
                 raise InputError(
                     f"{path}: line {number}: expected `words ||| words ||| {size} probabilities` "
-                    "without factors, perhaps ` ||| links` inside the phrases; found "
+                    "without factors, optionally followed by ` ||| links` between words of the "
+                    "phrases; found "
                     f"{line[:60].decode(errors='replace')!r}"
                 ) from None
             length.extend((len(s), len(t)))

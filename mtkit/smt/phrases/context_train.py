@@ -4,7 +4,8 @@ Each t has its own logistic regression. It separates the places where t was chos
 another word of T(s) was:
 
     examples of t    the places, in the order of the text, where T(s) has several words, t among
-                     them, and one of T(s) was chosen; of more than ``MAX_EXAMPLES``, every n-th
+                     them, and one of T(s) was chosen; if these are more than ``MAX_EXAMPLES``,
+                     every n-th of them
     ln σ(z_t)        is maximised where t was chosen,
     ln (1 − σ(z_t))  where another word was
 

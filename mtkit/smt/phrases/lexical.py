@@ -16,7 +16,7 @@ source words into ranges that fit the memory, ``add_links`` adds up the counts o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mtkit.smt.flat import Float64, Int32, Int64, UInt64, read_only
 from mtkit.smt.kernels import kernel, lean
 from mtkit.smt.phrases.extract import MAX_PHRASE, Aligned
-from mtkit.storage.stages import ArrayFile, load, mapped, save
+from mtkit.storage.stages import ArrayFile, joined, load, mapped, save, summed
 from mtkit.text.vocabulary import PAD
 
 RARE = 1e-7  # lower bound of w(·|NULL)
@@ -114,11 +114,11 @@ def add_links(into: Path, links: Sequence[Path], first: int, last: int, t_size: 
 def join_links(into: Path, ranges: Sequence[Path]) -> None:
     """Save ``Weights``, computed from the counts of all ranges."""
 
-    def load_all(name: str) -> list[NDArray[Any]]:
-        return [load(directory / f"{name}.npy") for directory in ranges]
+    def files(name: str) -> Iterator[Path]:
+        return (directory / f"{name}.npy" for directory in ranges)
 
-    t_count, t_null = (np.sum(load_all(f"t_{name}"), axis=0) for name in ("count", "null"))
-    entries, s_null = (np.concatenate(load_all(name)) for name in ("entries", "s_null"))
+    t_count, t_null = (summed(files(f"t_{name}")) for name in ("count", "null"))
+    entries, s_null = (joined(files(name)) for name in ("entries", "s_null"))
     save(into, begin=np.append(0, np.cumsum(entries)))
     save(into, s_null=null_weights(s_null), t_null=null_weights(t_null))
     with (

@@ -7,7 +7,8 @@ Letters: s̄ a source phrase, t̄ a target phrase.
     n(t̄)      number of distinct s̄ that are paired with t̄
     F(t̄)      = Σ_s̄ D(c(s̄, t̄)), the count mass that discounting frees; D as in ``score``
 
-A pair keeps its most frequent links; of equally frequent ones, those with the lowest mask.
+A pair keeps its most frequent links; of equally frequent ones, those whose bit mask is the smallest
+number.
 
 Tasks: ``cut_parts`` divides the parts of ``extract`` into *ranges* that fit the memory;
 ``count_pairs`` counts the pairs of one range of source phrases, over all pieces; ``sum_targets``
@@ -30,7 +31,7 @@ from mtkit.smt.kernels import kernel, lean
 from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS, closed_form
 from mtkit.smt.phrases.extract import OCCURRENCE, Rows
 from mtkit.smt.phrases.reorder import log_probabilities
-from mtkit.storage.stages import ArrayFile, load, mapped, save
+from mtkit.storage.stages import ArrayFile, load, mapped, save, summed
 
 BUCKETS = 11  # bits of a hash; a part is divided into 2^BUCKETS buckets before it is sorted
 OCCURRENCE_BYTES = 80  # bytes per occurrence and its pair while a range is processed
@@ -76,7 +77,7 @@ def sums(key: UInt64, seen: Int32, d: Float64, bits: int) -> Sums:
 
 def discounts(pairs: Sequence[Path], discount: str) -> tuple[Float64, int]:
     """Return D of 0, 1, 2 and ≥ 3, float64 (4,), and the number of pairs in all ranges."""
-    t = sum((load(directory / "t_r.npy") for directory in pairs), np.zeros(6, np.int64))
+    t = summed(directory / "t_r.npy" for directory in pairs)
     D = closed_form(t.tolist()) or FALLBACK_DISCOUNTS if discount == "kneser-ney" else [0, 0, 0]
     return np.array([0, *D], np.float64), int(t.sum())
 
@@ -102,7 +103,7 @@ def in_ranges(places: Sequence[Path], name: str, first: int, last: int) -> NDArr
 
 def cut_parts(into: Path, occurrences: Sequence[Path], room: int) -> None:
     """Save ``ends`` of ranges of parts whose occurrences fit ``room`` bytes."""
-    total = np.sum([load(directory / "ends.npy") for directory in occurrences], axis=0)
+    total = summed(directory / "ends.npy" for directory in occurrences)
     size, n_parts = int(total[-1]), len(total) - 1
     n_ranges = max(1, -(-OCCURRENCE_BYTES * size // room))
     cuts = np.searchsorted(total, np.linspace(0, size, n_ranges + 1)[1:-1])

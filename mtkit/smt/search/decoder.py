@@ -8,9 +8,9 @@ context, and the words after it as if the option stood alone. The ``pops`` cells
 guesses become hypotheses.
 
 Most cells are never scored. The hypotheses and the options of an edge are each sorted by their own
-estimates, and a word is seldom more likely in context than alone by more than ``SLACK``. The row of
-a hypothesis ends at the first cell that cannot be among the best even with that bonus. With
-unlimited pops and stack the search is exhaustive.
+estimates, and a word is seldom more likely in context than alone by more than ``SLACK``. The
+cells of one hypothesis are tried in this order, until a cell could not be among the best even with
+``SLACK`` added. With unlimited pops and stack the search is exhaustive.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The features of the log-linear model, score = Σ_k λ_k f_k: their names, order and weights.
 
 All code that weights features (options, decoder, n-best lists, tuning, files) uses this order. A
-kernel finds a feature by the constants below. The kinds of f_k are
+kernel finds a feature by the constants of this module. The kinds of f_k are
 
     log-probability   ln P ≤ 0 of a phrase pair or a word; a larger λ gives it more influence
     count             of phrases, words, unknown words: λ > 0 rewards, λ < 0 penalises

@@ -1,14 +1,15 @@
 """Forced decoding: the best derivation of a given translation.
 
-Letters: x the source, N words; y one of K targets, J words, W in all; j words of y are generated.
+Letters: x is the source, of N words; y is one of K targets, of J words; all targets together have W
+words; j is the number of words of y that are generated.
 
 Since y is given, so is its language model score. The search finds the phrases and their order in x:
 it maximises the score of ``decoder`` without the language model over the derivations that spell y.
 Stack j holds the hypotheses that have generated y_1 … y_j. Each phrase that spells the next k words
 leads from stack j to stack j + k, if its source span fits there. Hypotheses are recombined as in
-``decoder``, but the worse of two equal ones is dropped. Stacks are not pruned, and ``MAX_OPTIONS``
-replaces the table limit: the result is the best score of y under the model, whatever beam search
-would find. The distortion limit applies.
+``decoder``, but the worse one is dropped, not kept as an arc. Stacks are not pruned, and
+``MAX_OPTIONS`` replaces the table limit: the result is the best score of y under the model,
+whatever beam search would find. The distortion limit applies.
 
 Limits: a stack takes ``MAX_STACK`` hypotheses, which only very repetitive texts can exceed.
 """

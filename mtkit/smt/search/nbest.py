@@ -2,9 +2,9 @@
 
 The best derivation of a hypothesis is its chain of parents. Each arc of a hypothesis on that chain
 gives another derivation, whose score is lower by the difference between the two hypotheses. A queue
-holds complete derivations, each stored as the hypothesis where it leaves a better one and the
-options after that. The arcs of a hypothesis are sorted and enter the queue one after the other
-(Huang & Chiang 2005, "Better k-best Parsing").
+holds complete derivations, each stored as two things: the hypothesis where it branches off from a
+better derivation, and the options after it. The arcs of a hypothesis are sorted and enter the queue
+one after the other (Huang & Chiang 2005, "Better k-best Parsing").
 
 The features of a derivation are in the order of ``NAMES``; their inner product with the weights is
 the score. Tuning reads nothing else.

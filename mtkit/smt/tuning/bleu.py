@@ -14,9 +14,9 @@ into the reference (Levenshtein 1966), so that
     WER  = 100 · edits / r                merit = (1 − w) BLEU − w WER
 
 Tuning maximises merit (Servan & Schwenk 2011, "Optimising Multiple Metrics with MERT"). BLEU alone
-makes the output as long as the dev set's references, even with bad words; a large share of WER
-makes the output of hard text too short. In cross-validation on dev sets of three corpora, shares w
-from 0 to 0.2 give similar results and larger ones worse results.
+makes the output as long as the dev set's references, even by adding wrong words; a large share of
+WER makes the output of hard text too short. In cross-validation on dev sets of three corpora,
+shares w from 0 to 0.2 give similar results and larger ones worse results.
 
 Limits: one reference per sentence. BLEU is on the given tokens, as sacreBLEU's with
 ``tokenize="none"``.

@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from mtkit.nmt.data import Data
 from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.recurrent import probe
 from mtkit.nmt.recurrent.cells import STEPS, weights_of
 from mtkit.nmt.recurrent.gradients import (
     by_depth,
@@ -23,7 +24,6 @@ from mtkit.nmt.recurrent.gradients import (
     spectral_norm,
 )
 from mtkit.nmt.recurrent.language_model import LanguageModel, LmConfig, mean_loss, next_logprobs
-from mtkit.nmt.recurrent.probe import norms_by_steps
 from mtkit.nmt.system import NmtSystem
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.vocabulary import BOS
@@ -242,9 +242,11 @@ def test_gradients_by_steps_from_source_to_target(attention: str) -> None:
     assert last == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
 
 
-def test_gradients_by_steps_sample_the_whole_text(nmt_directory: Path, few: Corpus) -> None:
+def test_gradients_by_steps_sample_the_whole_text(
+    nmt_directory: Path, few: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Pairs of the first half are one word each; more steps need the second half."""
-    train = few.train
-    short, long = ["Hi"] * 100, [line * 3 for line in train.source[:100]]
-    text = Bitext([*short, *long], [*short, *train.target[:100]], train.paths)
-    assert max(norms_by_steps(NmtSystem.load(nmt_directory), text).x) > 10
+    monkeypatch.setattr(probe, "PAIRS", 20)
+    train, short = few.train, ["Hi"] * 20
+    text = Bitext([*short, *train.source[:20]], [*short, *train.target[:20]], train.paths)
+    assert max(probe.norms_by_steps(NmtSystem.load(nmt_directory), text).x) > 10

@@ -24,6 +24,7 @@ from mtkit.smt.tuning.tune import Part
 from mtkit.text.corpus import Corpus
 from mtkit.text.shards import Shards
 from mtkit.text.tokenizer import WordTokenizer
+from tests.support.corpora import first
 
 UNKNOWN = "xqzvwy"
 Tokens = tuple[list[list[str]], list[list[str]]]
@@ -174,8 +175,9 @@ def test_it_ends_when_few_hypotheses_are_new(
 
 @pytest.mark.parametrize("tuner", tune.TUNERS)
 def test_threads_do_not_matter_and_the_unknown_weight_is_fixed(
-    tuner: str, smt: SmtSystem, words: Tokens
+    tuner: str, smt: SmtSystem, words: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tune, "ROUNDS", 4)
     smt.weights = {**DEFAULT_WEIGHTS, "unknown": -7.5}
     found = []
     for threads in (1, 2, 3):
@@ -263,14 +265,15 @@ def test_small_text_uses_cross_validation(
     monkeypatch.setattr(train, "estimate", estimate)
     monkeypatch.setattr(train, "tune", lambda of, _: parts.extend(of) or tune.tune(of))
     console.quiet = False
-    alone = replace(few, dev=None)
-    manifest = train_smt(alone, WordTokenizer(), TrainConfig(), "default", tmp_path / "m")
+    alone = replace(few, train=first(few.train, 200), dev=None)
+    config = TrainConfig("ibm1", order=2)
+    manifest = train_smt(alone, WordTokenizer(), config, "default", tmp_path / "m")
     said = capsys.readouterr().err
     assert "no dev set: tuning by cross-validation, in 5 folds of the training text\n" in said
-    assert "on 400 sentence pairs" in said
-    everything = {" ".join(x) for x in WordTokenizer().tokenize_all(few.train.source)}
+    assert "on 200 sentence pairs" in said
+    everything = {" ".join(x) for x in WordTokenizer().tokenize_all(alone.train.source)}
     assert trained[-1] == everything
-    assert [len(part.source) for part in parts] == [80] * 5
+    assert [len(part.source) for part in parts] == [40] * 5
     for part, text in zip(parts, trained, strict=False):
         assert {" ".join(x) for x in part.source} >= everything - text
     assert manifest.figures["dev_bleu"] >= manifest.figures["tuning"][0]["bleu"]
