@@ -100,7 +100,7 @@ def test_one_thread_makes_no_larger_pool(name: str, place: Path, pools: Pools) -
 
 def test_without_a_limit_pools_are_larger(place: Path, pools: Pools) -> None:
     mtkit(*COMMANDS["align"], cwd=place, cores=8)
-    assert 8 in pools
+    assert max(filter(None, pools)) > 1
 
 
 def test_hashing_obeys_the_thread_limit(

@@ -54,7 +54,7 @@ REFUSED = {
         ["translate", "three.en", "-o", "a.xlf"],
         "a.xlf: cannot write plain text as a doc",
     ),
-    "xliff-to-po": (["translate", "a.xlf", "-o", "a.po"], "a.po: a.xlf is XLIFF, and so is its"),
+    "xliff-to-po": (["translate", "a.xlf", "-o", "a.po"], "a.po: the translation of a.xlf is also XLIFF; use"),
     "n-best-of-po": (
         ["translate", "a.po", "--n-best", "2"],
         "a.po: --n-best, --json, --stream and",
