@@ -68,7 +68,7 @@ def train_smt(
     starts: a preset of ``smt.search.features``, a JSON file or the numbers. force: replace an
     existing ``out``, or a model of another corpus in the default place. threads: 0 uses every core.
     memory: bytes to use at most, 0 for half of the machine's. resume: continue an interrupted
-    training. cluster: the processes that do all work but tuning, see ``mtkit.cluster``; a script
+    training. cluster: the processes that run the stages, see ``mtkit.cluster``; a script
     that passes ``local:N`` must guard its code by ``if __name__ == "__main__"``, since Python
     imports it in each process. The model is the same for every cluster.
 
@@ -108,10 +108,10 @@ def train_nmt(
     """Train a neural translator, or several with consecutive seeds; return their directories.
 
     corpus, tokenizer, force: as in ``train_smt``. out: by default ``models/nmt-en-de``; for several
-    models OUT-1 … OUT-N. config: a Recipe is an ``nmt.recipe.TrainConfig``, as
-    ``nmt.recipe.preset`` returns it, or changes to the preset that suits text and budget, as in
-    ``{"minutes": 5}``. start: a model to train further. resume: continue an interrupted training.
-    threads: of this machine, shared by its processes; 0 uses every core.
+    models OUT-1 … OUT-N. config: either an ``nmt.recipe.TrainConfig``, as ``nmt.recipe.preset``
+    returns it, or a dictionary of changes, as in ``{"minutes": 5}``, to the preset that suits text
+    and budget. start: a model to train further. resume: continue an interrupted training. threads:
+    of this machine, shared by its processes; 0 uses every core.
 
     Raises InputError as ``train_smt`` does, if ``start`` does not fit the text, and for the device
     ``cuda`` without a GPU.
@@ -227,19 +227,19 @@ def compare(
     """Score systems on a test set, with significance tests and error analysis.
 
     systems: model directories, ``"NAME=DIR+DIR"`` for an ensemble of networks, or ``"NAME=FILE"``
-    for the output of another system; none: all models under ``models/``. test: source and
-    reference file, or one that holds both; None: those that the models name. file_format: format of
-    one that holds both, if its name does not say it. references: files of further references.
-    examples: number of example sentences. glossary: a file of phrases and their translations, for
-    statistical systems and combinations; of the others the use of its terms is only counted.
-    inflected: glossary phrases match other forms of their words, too. fresh:
-    ignore cached translations. quick: skip what runs the models again after translating:
-    perplexity, search errors, noisy-channel weights. curve: sizes, in sentence pairs, on which to
-    train the models again. seeds: samples of each size. threads: 0 uses every core. explain: also
-    explain the translations of the examples. ignore_case: ignore case in scores and word groups.
-    tokenizer: ``none`` if all lines are tokenised, ``words`` if not; None: as the models read text.
-    pair: the languages of ``test``, as in ``en-de``, if no model names them. scores: sentence
-    scores from other tools, ``"NAME:METRIC=FILE"``; see ``comparison.external``.
+    for the output of another system; none: all models under ``models/``. test: source and reference
+    file, or one that holds both; None: those that the models name. file_format: format of one that
+    holds both, if its name does not say it. references: files of further references. examples:
+    number of example sentences. glossary: a file of phrases and their translations. Statistical
+    systems and combinations translate with it; for the others mtkit only counts how often they use
+    its terms. inflected: glossary phrases match other forms of their words, too. fresh: ignore
+    cached translations. quick: skip what runs the models again after translating: perplexity,
+    search errors, noisy-channel weights. curve: sizes, in sentence pairs, on which to train the
+    models again. seeds: samples of each size. threads: 0 uses every core. explain: also explain the
+    translations of the examples. ignore_case: ignore case in scores and word groups. tokenizer:
+    ``none`` if all lines are tokenised, ``words`` if not; None: as the models read text. pair: the
+    languages of ``test``, as in ``en-de``, if no model names them. scores: sentence scores from
+    other tools, ``"NAME:METRIC=FILE"``; see ``comparison.external``.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError if systems,
     lines and languages do not fit together, and for files that cannot be read.

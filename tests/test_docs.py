@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,8 @@ def test_blocks_run(page: Path, place: Path) -> None:
                 printed = run(command, place)
         if block.language == "python":
             printed = run([sys.executable, "-c", block.text], place)
+        if block.language == "toml":
+            assert tomllib.loads(block.text)
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ CurveSizes = Annotated[
     Option(
         metavar="N,N,…",
         help="Learning curve: retrain the models on N sentence pairs, for each N, and report the "
-        "crossover size. Results are cached in models/curve.",
+        "number from which one system is ahead of another. Results are cached in models/curve.",
     ),
 ]
 Seeds = Annotated[int, Option(min=1, max=100, help="Random samples per size of --curve.")]

@@ -61,7 +61,7 @@ def make_corpus(
     """Generate English–German text with long-distance dependencies.
 
     Writes a corpus directory, the phenomenon and the distance of each pair, and a suite of
-    contrastive pairs. An n-gram model cannot decide those whose distance exceeds its order.
+    contrastive pairs. An n-gram model cannot decide those of a distance of n − 1 or more words.
     """
     from mtkit.grammar.expand import Grammar
     from mtkit.grammar.make import SUITE, make, parse_distances, write

@@ -79,9 +79,9 @@ def _check(directory: Path, manifest: Manifest) -> None:
     for name, problem in problems.items():
         print(f"{directory / name}: {problem}")
     if problems:
+        count = "1 file" if len(problems) == 1 else f"{len(problems)} files"
         raise InputError(
-            f"{directory}: {len(problems)} files changed since the model was written; download or "
-            "train it again"
+            f"{directory}: {count} changed since the model was written; download or train it again"
         )
     load_any(directory)
     if not manifest.digests:

@@ -30,9 +30,12 @@ Train = Annotated[
         "languages, as in --train text.tmx.",
     ),
 ]
-Dev = Annotated[
+TuningDev = Annotated[
+    Files | None, Option("--dev", metavar="SRC TGT", help="Development set, to tune the weights.")
+]
+StoppingDev = Annotated[
     Files | None,
-    Option(metavar="SRC TGT", help="Development set: tunes the weights, or decides when to stop."),
+    Option("--dev", metavar="SRC TGT", help="Development set, to decide when training stops."),
 ]
 Test = Annotated[
     Files | None,
@@ -82,7 +85,7 @@ Symmetrize = Annotated[
     Option(
         metavar="HEURISTIC",
         help="How to merge the two alignment directions: intersection, union, grow, grow-diag, "
-        "grow-diag-final, grow-diag-final-and, source-target or target-source.",
+        "grow-diag-final, grow-diag-final-and; source-target or target-source: one direction only.",
         autocompletion=completion.among(
             "intersection",
             "union",
@@ -108,8 +111,8 @@ Cluster = Annotated[
     str,
     Option(
         metavar="local:N|tcp://HOST:PORT",
-        help="Where to compute (tuning: always here): in N processes on this machine, or on the "
-        "workers of a Dask scheduler, which need a shared file system. Does not change the result. "
+        help="Where to compute: in N processes on this machine, or on the workers of a Dask "
+        "scheduler, which need a shared file system. Does not change the result. "
         "[this process]",
         show_default=False,
     ),

@@ -74,7 +74,7 @@ REPLACED |= {"resume", "force", "quiet", "out"}
 
 
 def train_nmt(
-    context: Context, train: options.Train = None, dev: options.Dev = None,
+    context: Context, train: options.Train = None, dev: options.StoppingDev = None,
     test: options.Test = None, file_format: options.FileFormat = None,
     corpus: options.CorpusName = None, pair: options.Pair = None,
     out: Out = None, force: options.Force = False, tokenizer: options.Tokenizer = "words",

@@ -82,7 +82,7 @@ Order = Annotated[int, Option(help="Order of the language model, 1 to 30.")]
 
 
 def train_smt(
-    train: options.Train = None, dev: options.Dev = None, test: options.Test = None,
+    train: options.Train = None, dev: options.TuningDev = None, test: options.Test = None,
     file_format: options.FileFormat = None, corpus: options.CorpusName = None,
     pair: options.Pair = None, out: Out = None,
     force: options.Force = False, tokenizer: options.Tokenizer = "words",

@@ -119,7 +119,7 @@ def _check(directory: Path, manifest: Manifest, largest: int) -> None:
         )
     if manifest.config.get("continued"):
         raise InputError(
-            f"{directory} was trained --from another model; --curve cannot repeat that"
+            f"{directory} was trained with --from, which --curve cannot repeat; name another model"
         )
     pairs = len(training_text(directory))
     if largest > pairs:

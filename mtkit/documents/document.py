@@ -43,8 +43,8 @@ def check_language(where: str, side: str, named: str, model: str) -> None:
         note(f"{where}: the {side} language {named} is treated as the model's {model}")
     else:
         raise InputError(
-            f"{where}: the {side} language is {named}, the model's {model}; name a model of these "
-            "languages with --model DIR"
+            f"{where}: the {side} language is {named}, but that of the model is {model}; "
+            "name a model for the languages of the file with --model DIR"
         )
 
 

@@ -6,7 +6,8 @@ custom values that begin with ``x-``. ``tool-id`` belongs to ``<file>``, ``<phas
 ``<alt-trans>``, and a ``phase-name`` must be declared in the header, which would change.
 2.x: ``<segment state="translated" subState="mtkit:machine">``, because 2.x has no state for
 translations to review; also ``trgLang`` if the file lacks it, because targets require it.
-A copied, untranslated source has the state ``needs-translation`` (1.2) or ``initial`` (2.x).
+A source that is copied with its words has the state ``needs-translation`` (1.2) or ``initial``
+(2.x); one that contains no words, ``translated``.
 
 These stay as they are: units with ``translate="no"``; 1.2 units with ``approved="yes"``; units that
 an editor locked; targets with the state ``final`` or ``signed-off``; and all other targets with a

@@ -5,7 +5,7 @@ neighbours, so they are resampled in blocks that wrap round its end (Politis & R
 Resamples of three or five seeds would never leave the range from their smallest to their largest
 figure; so the interval of the mean v̄ over seeds is that of Student's t:
 
-    v̄ + t_ν √(A + B − C)
+    v̄ ± t_ν √(A + B − C)
 
     A = σ̂²/S                     variance due to seeds, of their figures v_1 … v_S
     B = Var_r(v̄_r)               variance due to sentences, over resamples r

@@ -149,7 +149,9 @@ def _phrase(text: str, draft: Draft, where: str) -> Phrase:
 def _token(text: str, draft: Draft, where: str) -> Token:
     token = TOKEN.fullmatch(text)
     if not token or BRACKETS[token["open"]] != token["close"]:
-        raise InputError(f"{where}: expected a word or a slot, marked or not, found {text!r}")
+        raise InputError(
+            f"{where}: expected a word or a slot, such as X, X?, X*, [X] or <X>; found {text!r}"
+        )
     parts = [_part(part, draft, where) for part in token["body"].split("+")]
     return Token(parts, token["open"], token["repetition"], token["punctuation"])
 

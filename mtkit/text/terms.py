@@ -148,14 +148,14 @@ def _columns(column_of: dict[str, int], wanted: Pair | None, where: str) -> tupl
     names = tuple(column_of)
     if wanted is None and len(names) > 2:
         raise InputError(
-            f"{where}: more than two languages: {listed(names)}; keep two columns, as the "
-            "systems do not name their languages"
+            f"{where}: more than two languages: {listed(names)}; the languages of the systems are "
+            "unknown, so keep only two columns"
         )
     keys = pick(names, wanted) if wanted else (names[0], names[1])
     if keys is None:
         raise InputError(
             f"{where}: no columns for {' and '.join(wanted or ())}, found {listed(names)}; "
-            "name the columns source and target, or by these languages"
+            f"name the columns source and target, or {' and '.join(wanted or ())}"
         )
     return column_of[keys[0]], column_of[keys[1]]
 
@@ -172,8 +172,8 @@ def _read_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
     if wanted is None:
         if len(counts) != 2:
             raise InputError(
-                f"{path}: expected terms of two languages, as the systems do not name theirs; "
-                f"found {contents}"
+                f"{path}: expected terms of exactly two languages, since those of the systems are "
+                f"unknown; found {contents}"
             )
         source, target = counts
         wanted = source, target

@@ -76,6 +76,7 @@ def test_a_file_size_limit_keeps_the_old_page(smt_directory: Path, tmp_path: Pat
 def test_numbers_out_of_range_are_refused(options: tuple[str, object], tmp_path: Path) -> None:
     done = mtkit("train-nmt", *options, cwd=tmp_path, check=2)
     assert options[0].strip("-") in done.stderr.decode()
+    assert "no such option" not in done.stderr.decode().lower()
     assert list(tmp_path.iterdir()) == []
 
 

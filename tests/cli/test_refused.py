@@ -54,7 +54,10 @@ REFUSED = {
         ["translate", "three.en", "-o", "a.xlf"],
         "a.xlf: cannot write plain text as a doc",
     ),
-    "xliff-to-po": (["translate", "a.xlf", "-o", "a.po"], "a.po: the translation of a.xlf is also XLIFF; use"),
+    "xliff-to-po": (
+        ["translate", "a.xlf", "-o", "a.po"],
+        "a.po: the translation of a.xlf is also XLIFF; use",
+    ),
     "n-best-of-po": (
         ["translate", "a.po", "--n-best", "2"],
         "a.po: --n-best, --json, --stream and",

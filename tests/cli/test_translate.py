@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import re
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,10 +128,15 @@ def test_rows_contain_no_line_break() -> None:
         assert "\n" not in row
 
 
-def test_the_newest_model_is_used_and_named(project: Path) -> None:
-    said = mtkit("translate", cwd=project, stdin=b"a\n").stderr.decode()
-    assert re.fullmatch(r"model: models/(smt|nmt) \(en → de\)\n", said)
-    assert mtkit("translate", "-q", cwd=project, stdin=b"a\n").stderr == b""
+def test_the_newest_model_is_used_and_named(project: Path, tmp_path: Path) -> None:
+    for name in ("smt", "nmt"):
+        shutil.copytree(project / "models" / name, tmp_path / "models" / name)
+    for newest, other in (("smt", "nmt"), ("nmt", "smt")):
+        os.utime(tmp_path / f"models/{other}/manifest.json", (1, 1))
+        os.utime(tmp_path / f"models/{newest}/manifest.json", (2, 2))
+        said = mtkit("translate", cwd=tmp_path, stdin=b"a\n").stderr.decode()
+        assert said == f"model: models/{newest} (en → de)\n"
+    assert mtkit("translate", "-q", cwd=tmp_path, stdin=b"a\n").stderr == b""
 
 
 GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\n"

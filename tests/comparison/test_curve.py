@@ -256,7 +256,7 @@ def test_models_unfit_for_a_curve_are_an_error(
     with pytest.raises(InputError, match="not trained by mtkit"):
         planned({"copy": copy}, few, tmp_path)
     replace(manifest, config=manifest.config | {"continued": True}).write(copy)
-    with pytest.raises(InputError, match=r"was trained --from another model; --curve cannot"):
+    with pytest.raises(InputError, match=r"was trained with --from, which --curve cannot repeat"):
         planned({"copy": copy}, few, tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--curve stores its results there"):

@@ -690,6 +690,7 @@ def test_page_is_accessible_to_screen_readers(report: Comparison) -> None:
     assert [chart["role"] for chart in charts] == ["img"]  # BLEU by length
     ids = {attrs["id"] for _, attrs, _ in page.elements if "id" in attrs}
     labels = [a["aria-labelledby"] for _, a, _ in page.elements if "aria-labelledby" in a]
+    assert labels
     assert all(set(label.split()) <= ids for label in labels)
     for system in report.systems:
         group = system.by_length[0]

@@ -122,7 +122,10 @@ REFUSED = {
     "no msgid": ('msgstr ""\n', "line 1: expected one msgid"),
     "forms": ('msgid "a"\nmsgid_plural "b"\nmsgstr[1] ""\n', "line 1: the message lacks a msgstr"),
     "open": ('msgid "a\nmsgstr ""\n', "line 1: expected msgid, msgstr or a string"),
-    "target": (HEADER.replace("de", "fr"), "line 2: the target language is fr, the model's de"),
+    "target": (
+        HEADER.replace("de", "fr"),
+        "line 2: the target language is fr, but that of the model is de",
+    ),
     "source": (HEADER + '"X-Source-Language: fr\\n"\n', "line 2: the source language is fr"),
     "nplurals": (HEADER.replace("nplurals=2", "nplurals=99999"), "line 2: nplurals=99999"),
     "charset": (HEADER.replace("UTF-8", "hex"), "unknown encoding 'hex'"),

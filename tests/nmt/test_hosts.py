@@ -100,4 +100,5 @@ def test_training_resumes_when_a_machine_loses_its_process(killed: int, where: P
     assert not stages_directory(where / "two").exists()
     a, b = (Manifest.read(where / name).figures for name in ("one", "two"))
     assert b["dev_perplexity"] == pytest.approx(a["dev_perplexity"], rel=1e-3)
-    json.loads((where / "two/log.jsonl").read_text("utf-8").splitlines()[-1])
+    last = json.loads((where / "two/log.jsonl").read_text("utf-8").splitlines()[-1])
+    assert last["update"] == UPDATES

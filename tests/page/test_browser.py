@@ -305,7 +305,9 @@ def test_a_chart_fills_the_window(show: Show, page: str, width: int, press: Pres
     """A width of 960 is 1,920 pixels at 200 %."""
     browser = show(page, width)
     before = browser.find_element(By.TAG_NAME, "main").get_attribute("innerHTML")
-    for figure in browser.find_elements(By.CSS_SELECTOR, "main > figure, main > .charts figure"):
+    figures = browser.find_elements(By.CSS_SELECTOR, "main > figure, main > .charts figure")
+    assert figures
+    for figure in figures:
         press(figure.find_element(By.CSS_SELECTOR, ".enlarge"))
         large = browser.find_element(By.CSS_SELECTOR, "dialog[open] figure")
         plot = large.find_element(By.CSS_SELECTOR, ".plot, .bars")

@@ -3,8 +3,9 @@
     t_0(f|e) = 1 / V_f        for all words f; then one EM iteration after another
     perplexity                as in ``align``: one end per sentence counts as a token
 
-The likelihood of Model 1 has a single maximum, so EM reaches the same t from any start, except for
-ties (Brown et al. 1993, section 4.3). Limits: whole words and no prior, as in the paper. ``align``
+The log-likelihood of Model 1 is concave, so EM reaches its maximum from any start with t > 0. If
+several t have this likelihood, the start decides which of them (Brown et al. 1993, section 4.3).
+Limits: whole words and no prior, as in the paper. ``align``
 trains on stems with a prior, so its figures for the same text differ.
 """
 

@@ -19,7 +19,7 @@
 Chen & Goodman 1998, "An Empirical Study of Smoothing Techniques for Language Modeling"
 (equation 26 and modified Kneser-Ney); Heafield, Pouzyrevsky, Clark & Koehn 2013, "Scalable
 Modified Kneser-Ney Language Model Estimation" (adjusted counts). The values equal those of KenLM's
-`lmplz`; γ(h) is the backoff weight of h in an ARPA file.
+`lmplz`, but for the limit below; γ(h) is the backoff weight of h in an ARPA file.
 
 Pruning is by c(g), after all a(g), t_r and D(r) are computed, as in ``lmplz --prune``. The discount
 of a pruned n-gram is its whole count, D(a(g)) := a(g). So γ(h) takes its mass, the last two
@@ -30,7 +30,7 @@ Therefore, if an n-gram is kept, its parent and its suffix are kept, too.
 ``counts`` counts the n-grams. Orders are smoothed from the lowest to the highest: here in memory,
 in ``build`` in parts with files. Both give the same bytes.
 
-Limits: `lmplz` counts the last n-gram of each order in t_r by c(g), not a(g); mtkit does not.
+Limits: for the last n-gram of each order, `lmplz` uses c(g) in t_r, and mtkit a(g).
 """
 
 from __future__ import annotations
