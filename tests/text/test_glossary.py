@@ -466,7 +466,11 @@ def test_commas_or_semicolons_separate_cells(
 def test_three_languages_need_a_choice(tmp_path: Path) -> None:
     text = ENTRY.format(TWO + TERM.format("fr", "c"))
     for name, content, message in (
-        ("g.tbx", text, r"expected terms of exactly two languages.* found en \(1 concepts\), de \("),
+        (
+            "g.tbx",
+            text,
+            r"expected terms of exactly two languages.* found en \(1 concepts\), de \(",
+        ),
         ("g.csv", "en,de,fr\na,b,c\n", "line 1: more than two languages: en, de, fr"),
     ):
         (tmp_path / name).write_text(content, encoding="utf-8")
