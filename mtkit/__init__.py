@@ -68,9 +68,9 @@ def train_smt(
     starts: a preset of ``smt.search.features``, a JSON file or the numbers. force: replace an
     existing ``out``, or a model of another corpus in the default place. threads: 0 uses every core.
     memory: bytes to use at most, 0 for half of the machine's. resume: continue an interrupted
-    training. cluster: the processes that run the stages, see ``mtkit.cluster``; a script
-    that passes ``local:N`` must guard its code by ``if __name__ == "__main__"``, since Python
-    imports it in each process. The model is the same for every cluster.
+    training. cluster: the processes that run the stages, see ``mtkit.cluster``; a script that
+    passes ``local:N`` must guard its code by ``if __name__ == "__main__"``, since Python imports it
+    in each process. The model is the same for every cluster.
 
     Raises InputError if the text cannot be trained on, if there is nothing to resume, if the
     weights are invalid, and if ``out`` must not be replaced; its subclass LossError if the default

@@ -252,6 +252,7 @@ def test_workers_that_join_late_are_checked(tmp_path: Path) -> None:
     code = cluster.digest_of_code()
     (tmp_path / "stage/0").mkdir(parents=True)
     cluster._run_job(partial(square, tmp_path / "stage/0", 2), code)
+    assert (tmp_path / "stage/0/n.npy").exists()
     for place, other, problem in (
         (tmp_path / "stage/0", "1", "has another version of mtkit"),
         (tmp_path / "unseen/0", code, f"does not see {tmp_path / 'unseen'}"),

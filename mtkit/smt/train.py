@@ -294,6 +294,7 @@ def _without_long(text: Bitext, tokenizer: WordTokenizer) -> Bitext:
     """
 
     def is_long(line: str) -> bool:
+        # No token is empty, so few lines need to be tokenised here.
         return len(line) > LONGEST and len(tokenizer.tokenize(line)) > LONGEST
 
     sides = zip(text.source, text.target, strict=True)

@@ -93,7 +93,7 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
     with placing(out), locked(target), unfinished(target, marks, resume, what, _next_line) as place:
         written, done = place / "written", _read_done(place)
         if not written.exists() and target.is_file() and 0 < done.bytes == target.stat().st_size:
-            shutil.copyfile(target, written)  # it had its name when the command was killed
+            shutil.copyfile(target, written)  # the command was killed after the renaming below
         written.touch()
         if written.stat().st_size < done.bytes:
             raise InputError(

@@ -389,8 +389,7 @@ def arrays(out: Path, *names: str) -> list[NDArray[Any]]:
 
 def summed(paths: Iterable[Path]) -> NDArray[Any]:
     """Return the sum of the arrays in ``.npy`` files, loaded one after the other."""
-    first, *others = paths
-    return reduce(np.add, map(load, others), load(first))
+    return reduce(np.add, map(load, paths))
 
 
 def joined(paths: Iterable[Path]) -> NDArray[Any]:

@@ -172,6 +172,7 @@ def _cut(directory: Path, sizes: tuple[int, int]) -> Shards:
     begins = [mapped(directory / side / "begin.npy") for side in SIDES]
     source, target = map(np.diff, begins)
     places = (source + 1) * (target + 1)
+    # A shard has size SHARD_WORDS · SHARD_PLACES, so that both limits are whole numbers.
     size = np.maximum((source + target) * SHARD_PLACES, places * SHARD_WORDS)
     ends = np.append(0, np.cumsum(size))
     shards = max(1, -(-int(ends[-1]) // (SHARD_WORDS * SHARD_PLACES)))

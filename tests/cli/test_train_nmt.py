@@ -104,19 +104,8 @@ def test_the_last_line_repeats_the_run(
     """A run limited by minutes repeats by number of updates with the same bits."""
     monkeypatch.setattr(plan, "WARM_UP_UPDATES", 1)
     monkeypatch.setattr(plan, "TIMED_UPDATES", 2)
-    call = [
-        "train-nmt",
-        *text,
-        "--lowercase",
-        "--minutes",
-        0.02,
-        "--seed",
-        3,
-        "--clip",
-        0.5,
-        "--out",
-        "a b",
-    ]
+    call = ["train-nmt", *text, "--lowercase", "--minutes", 0.02, "--seed", 3]
+    call += ["--clip", 0.5, "--out", "a b"]
     command = last_line(mtkit(*call, "--bpe-dropout", 0.1, cwd=tmp_path).stderr)
     config = Manifest.read(tmp_path / "a b").config
     expected = f"--preset tiny --updates {config['updates']} --seed 3 --precision"

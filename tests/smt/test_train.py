@@ -114,7 +114,7 @@ def models_of(text: Shards, stages: Stages, config: TrainConfig) -> dict[str, by
 @pytest.fixture
 def cut(few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     """Return a text in several shards."""
-    monkeypatch.setattr(shards, "SHARD_WORDS", 800)
+    monkeypatch.setattr(shards, "SHARD_WORDS", 500)
     pairs = first(few.train, 200)
     return shards.write_tokenized(pairs, WordTokenizer(), Stages(tmp_path / "text"))
 
@@ -135,7 +135,7 @@ def test_a_resumed_training_gives_the_same_model(cut: Shards, tmp_path: Path) ->
     whole, counting = tmp_path / "whole", Interrupting(10**6)
     expected = models_of(cut, Stages(whole, execute=counting), config)
     jobs = 10**6 - counting.left
-    assert jobs > 200
+    assert jobs > 300
     for at in range(0, jobs, 5):
         stages = Stages(tmp_path / f"{at}", execute=Interrupting(at))
         with pytest.raises(Interrupted):

@@ -5,8 +5,8 @@
 
 The log-likelihood of Model 1 is concave, so EM reaches its maximum from any start with t > 0. If
 several t have this likelihood, the start decides which of them (Brown et al. 1993, section 4.3).
-Limits: whole words and no prior, as in the paper. ``align``
-trains on stems with a prior, so its figures for the same text differ.
+Limits: whole words and no prior, as in the paper. ``align`` trains on stems with a prior, so its
+figures for the same text differ.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@
     lm-order-k    for each part: p and γ of the n-grams of k words, and what the next order needs
     lm-arrays     each array of the model, joined
 
-The suffix g of an n-gram vg is in the part of the first word of g. It writes the node and p(g) into
-a file for the part of v, in the order in which that part stores its n-grams vg. So no part needs
-random access to another, and each file is read once from beginning to end. P affects memory and
-disk, but not the result.
+The suffix g of an n-gram vg is in the part of the first word of g. This part writes the node and
+p(g) into a file for the part of v, in the order in which that part stores its n-grams vg. So no
+part needs random access to another, and each file is read once from beginning to end. P affects
+memory and disk, but not the result.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ context, and the words after it as if the option stood alone. The ``pops`` cells
 guesses become hypotheses.
 
 Most cells are never scored. The hypotheses and the options of an edge are each sorted by their own
-estimates, and a word is seldom more likely in context than alone by more than ``SLACK``. The
-cells of one hypothesis are tried in this order, until a cell could not be among the best even with
+estimates, and a word is seldom more likely in context than alone by more than ``SLACK``. The cells
+of one hypothesis are tried in this order, until a cell could not be among the best even with
 ``SLACK`` added. With unlimited pops and stack the search is exhaustive.
 """
 
