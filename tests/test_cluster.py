@@ -25,7 +25,8 @@ import pytest
 
 from mtkit.errors import InputError, WorkError
 from mtkit.smt.train import TrainConfig, train_smt
-from mtkit.storage.stages import Stages, joined
+from mtkit.storage.arrays import joined
+from mtkit.storage.stages import Stages
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.command import WATCHDOG, mtkit, start

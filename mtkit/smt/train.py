@@ -40,8 +40,9 @@ from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.bleu import WER_WEIGHT
 from mtkit.smt.tuning.tune import ROUNDS, TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
-from mtkit.storage.stages import Outputs, Stages, fingerprint, link, mapped, unfinished
-from mtkit.storage.writing import renamed, reserved
+from mtkit.storage.arrays import mapped
+from mtkit.storage.stages import Outputs, Stages, fingerprint, unfinished
+from mtkit.storage.writing import link, renamed, reserved
 from mtkit.text import shards
 from mtkit.text.corpus import Bitext, Corpus, sample_rows
 from mtkit.text.shards import SIDES, Shards

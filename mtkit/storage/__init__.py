@@ -1,6 +1,7 @@
 """Files of models: written atomically, and read as untrusted input.
 
 reading     JSON, arrays and dataclasses from files, with one-line error messages
+arrays      arrays in files of stages: whole, by rows, or memory-mapped
 packing     files compressed as .gz, .xz or .zst
 structure   checks of arrays, so that no kernel reads outside them
 digests     whether files are unchanged since they were written

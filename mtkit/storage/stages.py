@@ -29,19 +29,15 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar
-
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from typing import Any, TypeVar
 
 from mtkit.console import detail, note
 from mtkit.errors import InputError
 from mtkit.platforms import HOST, flush, peak_memory, short_path, usable_memory
 from mtkit.storage.digests import digest_of_code
-from mtkit.storage.reading import HEADER, read_json, unfit
+from mtkit.storage.reading import read_json, unfit
 from mtkit.storage.writing import check_no_link
 
 T = TypeVar("T")
@@ -345,94 +341,3 @@ def _perform(out: Path, task: Callable[..., object], call: Sequence[Any]) -> Non
         if not out.is_dir():
             raise
         shutil.rmtree(scratch)
-
-
-# --- arrays in files
-
-
-def link(source: str | Path, target: str | Path) -> None:
-    """Make ``target``, which must not exist, a hard link to ``source``, or else a copy."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def save(directory: Path, **arrays: NDArray[Any]) -> None:
-    """Write each array to a ``.npy`` file of its name."""
-    for name, array in arrays.items():
-        np.save(directory / f"{name}.npy", np.asarray(array, order="C"))
-
-
-def mapped(path: Path) -> NDArray[Any]:
-    """Return the array of a ``.npy`` file that a task wrote, memory-mapped, read-only."""
-    with HEADER:
-        array: NDArray[Any] = np.load(path, mmap_mode="r")
-    return array
-
-
-def load(path: Path, first: int = 0, last: int | None = None) -> NDArray[Any]:
-    """Return rows ``first : last`` of a ``.npy`` file, copied into memory."""
-    whole = mapped(path)
-    return np.array(whole[first:last] if whole.ndim else whole)
-
-
-def array(out: Path, name: str, first: int = 0, last: int | None = None) -> NDArray[Any]:
-    """Return one array that ``save`` wrote, or its rows ``first : last``."""
-    return load(out / f"{name}.npy", first, last)
-
-
-def arrays(out: Path, *names: str) -> list[NDArray[Any]]:
-    """Return several arrays that ``save`` wrote."""
-    return [array(out, name) for name in names]
-
-
-def summed(paths: Iterable[Path]) -> NDArray[Any]:
-    """Return the sum of the arrays in ``.npy`` files, loaded one after the other."""
-    return reduce(np.add, map(load, paths))
-
-
-def joined(paths: Iterable[Path]) -> NDArray[Any]:
-    """Return the concatenated arrays of several files."""
-    return np.concatenate([load(path) for path in paths])
-
-
-class ArrayFile:
-    """A ``.npy`` file that grows along its first axis; valid once it is closed."""
-
-    def __init__(self, path: Path, dtype: DTypeLike, row: tuple[int, ...] = ()) -> None:
-        self.dtype, self.row, self.length = np.dtype(dtype), row, 0
-        self.file: BinaryIO = path.open("wb")
-        self._head()
-
-    def append(self, array: NDArray[Any]) -> None:
-        """Append rows, converted to the dtype of the file."""
-        self.file.write(np.ascontiguousarray(array, self.dtype).data)  # faster than ``tofile``
-        self.length += len(array)
-
-    def _head(self) -> None:
-        """Write the header, which NumPy pads so that any length fits in."""
-        header = {
-            "descr": np.lib.format.dtype_to_descr(self.dtype),
-            "fortran_order": False,
-            "shape": (self.length, *self.row),
-        }
-        np.lib.format.write_array_header_1_0(self.file, header)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
-        self.file.seek(0)
-        self._head()
-        self.file.close()
-
-
-def write_array(path: Path, parts: Iterable[NDArray[Any]], dtype: DTypeLike, *row: int) -> None:
-    """Write arrays, one behind the other, into one ``.npy`` file; hold one in memory at a time."""
-    with ArrayFile(path, dtype, row) as file:
-        for part in parts:
-            file.append(part)

@@ -253,3 +253,11 @@ def _may_be_alive(part: Path) -> bool:
 def _glob_escaped(name: str) -> str:
     """Escape a name for ``glob``."""
     return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def link(source: str | Path, target: str | Path) -> None:
+    """Make ``target``, which must not exist, a hard link to ``source``, or else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

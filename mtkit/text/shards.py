@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.errors import InputError
-from mtkit.storage.stages import ArrayFile, Stages, load, mapped
+from mtkit.storage.arrays import ArrayFile, load, mapped
+from mtkit.storage.stages import Stages
 from mtkit.text.corpus import Bitext
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import SPECIALS, UNK, Vocabulary

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import ast
-import os
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from mtkit.console import console
 from mtkit.errors import InputError
-from mtkit.storage.reading import read_array
-from mtkit.storage.stages import (
-    ArrayFile,
-    Stages,
-    Threads,
-    array,
-    arrays,
-    fingerprint,
-    joined,
-    link,
-    load,
-    mapped,
-    save,
-    unfinished,
-    write_array,
-)
+from mtkit.storage.arrays import joined, load, save
+from mtkit.storage.stages import Stages, Threads, fingerprint, unfinished
 
 
 def _square(into: Path, n: int) -> None:
@@ -55,29 +37,6 @@ def _never(into: Path) -> None:
 def test_each_task_fills_a_directory(tmp_path: Path, threads: int) -> None:
     outputs = Stages(tmp_path, threads).run("squares", _square, [(n,) for n in range(5)])
     assert joined(out / "n.npy" for out in outputs).tolist() == [0, 1, 4, 9, 16]
-
-
-@pytest.mark.parametrize("read", [mapped, lambda path: read_array(path, np.int64)])
-def test_threads_read_headers_in_turn(
-    read: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """CPython 3.11 counts the depth of nested syntax over all threads."""
-    parse, active, parsed = ast.literal_eval, list[int](), list[str]()
-
-    def slow(text: str) -> object:
-        parsed.append(text)
-        active.append(1)
-        time.sleep(0.05)
-        assert len(active) == 1, "two threads parse at once"
-        active.pop()
-        return parse(text)
-
-    monkeypatch.setattr(ast, "literal_eval", slow)
-    save(tmp_path, n=np.arange(3))
-    with ThreadPoolExecutor(3) as pool:
-        arrays = list(pool.map(read, [tmp_path / "n.npy"] * 3))
-    assert [a.tolist() for a in arrays] == [[0, 1, 2]] * 3
-    assert len(parsed) == 3
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -187,27 +146,6 @@ def test_parts_fit_the_memory() -> None:
     assert stages.parts(201, least=5) == 5
 
 
-def test_array_files_grow_by_rows(tmp_path: Path) -> None:
-    with ArrayFile(tmp_path / "a.npy", np.int32, (2,)) as file:
-        for n in range(1, 40):
-            file.append(np.full((n, 2), n))
-    a = np.load(tmp_path / "a.npy")
-    assert a.dtype == np.int32
-    assert a[:, 1].tolist() == [n for n in range(1, 40) for _ in range(n)]
-    assert load(tmp_path / "a.npy", 1, 3).tolist() == [[2, 2], [2, 2]]
-    write_array(tmp_path / "none.npy", [], np.float32, 4)
-    assert np.load(tmp_path / "none.npy").shape == (0, 4)
-
-
-def test_arrays_of_a_task_are_read_whole_or_by_rows(tmp_path: Path) -> None:
-    save(tmp_path, a=np.arange(12).reshape(6, 2), none=np.zeros(0, np.int32))
-    a, none = arrays(tmp_path, "a", "none")
-    assert (a.shape, none.dtype, len(none)) == ((6, 2), np.int32, 0)
-    assert array(tmp_path, "a", 2, 4).tolist() == [[4, 5], [6, 7]]
-    assert array(tmp_path, "a", 6, 6).shape == (0, 2)
-    a[0, 0] = 9  # a task may change its input arrays
-
-
 def test_once_fills_once_and_may_run_stages(tmp_path: Path) -> None:
     stages, began = Stages(tmp_path), []
 
@@ -219,15 +157,6 @@ def test_once_fills_once_and_may_run_stages(tmp_path: Path) -> None:
     for _ in range(2):
         assert load(stages.once("both", fill) / "n.npy").tolist() == [1]
     assert len(began) == 1
-
-
-def test_link_makes_a_hard_link_or_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a").write_text("text")
-    link(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "a").samefile(tmp_path / "b")
-    monkeypatch.setattr(os, "link", lambda *_: Path("nowhere").stat())  # an OSError
-    link(tmp_path / "a", tmp_path / "c")
-    assert (tmp_path / "c").read_text() == "text"
 
 
 def test_a_fingerprint_depends_on_all_inputs() -> None:

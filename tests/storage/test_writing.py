@@ -13,7 +13,7 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.storage import writing
-from mtkit.storage.writing import recover, replacing, whole_file, write_whole
+from mtkit.storage.writing import link, recover, replacing, whole_file, write_whole
 from mtkit.text.catalog import corpora_directory
 
 NOBODY = 2**22 + 1  # above any process ID
@@ -237,3 +237,12 @@ def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
     ):
         put(tmp_path / "models" / "m", "new")
     assert mine.read_text(encoding="utf-8") == "precious"
+
+
+def test_link_makes_a_hard_link_or_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("text")
+    link(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").samefile(tmp_path / "b")
+    monkeypatch.setattr(os, "link", lambda *_: Path("nowhere").stat())  # an OSError
+    link(tmp_path / "a", tmp_path / "c")
+    assert (tmp_path / "c").read_text() == "text"

@@ -14,7 +14,8 @@ import numpy as np
 
 from mtkit.cluster import Worker
 from mtkit.errors import InputError
-from mtkit.storage.stages import Job, save
+from mtkit.storage.arrays import save
+from mtkit.storage.stages import Job
 
 DEATHS = "MTKIT_TEST_DEATHS"  # a directory with a file for each stage in which a worker has died
 STAGES = "MTKIT_TEST_STAGES"  # the stages in which a worker dies, or "all"

@@ -12,7 +12,8 @@ from mtkit.smt.alignment.symmetrize import Links
 from mtkit.smt.flat import Flat
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.context_train import build
-from mtkit.storage.stages import Outputs, Stages, save
+from mtkit.storage.arrays import save
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.text.shards import SIDES, Shards
 
 # For each sentence pair: source ids, target ids, and linked (source, target) positions.

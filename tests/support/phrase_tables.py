@@ -14,7 +14,8 @@ from mtkit.smt.flat import Flat, read_only, save_arrays
 from mtkit.smt.phrases import extract as extraction
 from mtkit.smt.phrases.build import build
 from mtkit.smt.phrases.table import PhraseTable
-from mtkit.storage.stages import Outputs, Stages, load
+from mtkit.storage.arrays import load
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.text.shards import SIDES, Shards
 from tests.support.phrase_pairs import Pairs, flat
 

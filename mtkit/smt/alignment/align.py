@@ -34,7 +34,8 @@ from mtkit.smt.alignment.places import best_links
 from mtkit.smt.alignment.symmetrize import Links, LinkSet, joined, symmetrize, with_probabilities
 from mtkit.smt.alignment.word_model import build
 from mtkit.smt.flat import Flat, Float64, Int32
-from mtkit.storage.stages import Outputs, Stages, array, save
+from mtkit.storage.arrays import load, save
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.text.shards import SIDES, Shards
 from mtkit.text.stems import stem
 from mtkit.text.vocabulary import SPECIALS, Vocabulary
@@ -154,7 +155,7 @@ def _link(
 ) -> None:
     """Write the links of a shard, ``with_probabilities``."""
     x, y = (Flat.side(text, side, k) for side in SIDES)
-    p_y, p_x = (array(model.posteriors[k], "posterior") for model in (forward, backward))
+    p_y, p_x = (load(model.posteriors[k] / "posterior.npy") for model in (forward, backward))
     to_x = best_links(p_y, beginnings(x, y), x.begin, y.begin)
     to_y = best_links(p_x, beginnings(y, x), y.begin, x.begin)
     with_probabilities(symmetrize(to_x, to_y, x, y, heuristic), p_y, p_x, x, y).save(into)

@@ -26,7 +26,7 @@ from mtkit.smt.alignment.direction import Direction, Model
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Float32, Float64, Int64, longest
 from mtkit.smt.kernels import kernel, lean
-from mtkit.storage.stages import mapped
+from mtkit.storage.arrays import mapped
 
 EMPTY_WORD = 0.08  # p₀
 TENSION = 4.0  # λ at the start

@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtkit.smt.alignment.places import NO_POSTERIOR, NULL, Places, maximise
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, read_only
-from mtkit.storage.stages import Outputs, Stages, array, arrays, load, mapped, save
+from mtkit.storage.arrays import load, load_all, mapped, save, summed
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.text.shards import Shards
 
 BYTES_PER_KEY = 64  # bytes that the task of a part holds for each key of a shard
@@ -59,7 +59,7 @@ class Direction:
         calls = [(text, e, f, classes, k) for k in range(len(text))]
         places = stages.run("places", _places, calls)
         [table] = stages.run("cut", cut_keys, [(places, BYTES_PER_KEY, stages.task_memory)])
-        parts = len(array(table, "bounds")) - 1
+        parts = len(load(table / "bounds.npy")) - 1
         keys = stages.run("keys", _keys, [(places, table, p) for p in range(parts)])
         slots = stages.run("slots", _slots, [(places, table, keys, k) for k in range(len(text))])
         return cls(text, e, f, places, table, keys, slots)
@@ -73,20 +73,20 @@ class Direction:
         if t is not None:
             t_k: Float64 = self.by_key(t, "t", k)
             return t_k
-        n_keys, [V_f] = self.key_ends(k)[-1], array(self.slots[k], "V_f")
+        n_keys, [V_f] = self.key_ends(k)[-1], load(self.slots[k] / "V_f.npy")
         return np.full(n_keys, 1.0 / max(1, V_f))
 
     def by_key(self, parts: Outputs, name: str, k: int) -> Any:
         """Return an array with an entry per key of a part, for the keys of shard ``k``."""
-        return _gather(parts, name, array(self.slots[k], "slots"), self.key_ends(k))
+        return _gather(parts, name, load(self.slots[k] / "slots.npy"), self.key_ends(k))
 
     def by_row(self, parts: Outputs, name: str, k: int) -> Any:
         """Return an array with an entry per word e of a part, for the words of shard ``k``."""
-        return _gather(parts, name, *arrays(self.slots[k], "rows", "row_ends"))
+        return _gather(parts, name, *load_all(self.slots[k], "rows", "row_ends"))
 
     def key_ends(self, k: int) -> Int64:
         """Return ``cuts[k]``."""
-        cuts: Int64 = array(self.table, "cuts", k, k + 1)[0]
+        cuts: Int64 = load(self.table / "cuts.npy", k, k + 1)[0]
         return cuts
 
 
@@ -146,7 +146,7 @@ def cut_keys(into: Path, shards: Outputs, held: int, budget: int) -> None:
     """
     widths = np.zeros(1, np.int64)
     for out in shards:
-        key = array(out, "key")
+        key = load(out / "key.npy")
         shard_widths = np.bincount(key >> 32)
         widths = np.pad(widths, (0, max(0, len(shard_widths) - len(widths))))
         widths[: len(shard_widths)] += shard_widths
@@ -155,14 +155,14 @@ def cut_keys(into: Path, shards: Outputs, held: int, budget: int) -> None:
     parts = max(wanted, -(-held * int(ends[-1]) // budget))
     inner = 1 + np.searchsorted(ends, np.linspace(0, ends[-1], parts + 1)[1:-1])
     bounds = np.unique(np.concatenate([[0], inner, [len(ends)]])).astype(np.int64)
-    cuts = [np.searchsorted(array(out, "key"), bounds << 32) for out in shards]
+    cuts = [np.searchsorted(load(out / "key.npy"), bounds << 32) for out in shards]
     save(into, bounds=bounds, cuts=np.array(cuts, np.int64))
 
 
 def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
     """Write ``e``, the words e of a part, their ``row``, and the arrays of ``slots_of``."""
-    cuts = array(table, "cuts")
-    by_shard = [array(out, "key", *cuts[k, p : p + 2].tolist()) for k, out in enumerate(shards)]
+    cuts = load(table / "cuts.npy")
+    by_shard = [load(out / "key.npy", *cuts[k, p : p + 2].tolist()) for k, out in enumerate(shards)]
     keys = np.sort(np.concatenate(by_shard))
     keys = keys[np.append(True, keys[1:] != keys[:-1])]
     first = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
@@ -174,7 +174,7 @@ def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
 
 def slots_of(part: Path, k: int) -> Int32:
     """Return where in a part the keys of shard ``k`` are that belong to it."""
-    slots: Int32 = array(part, "slots", *array(part, "ends", k, k + 2).tolist())
+    slots: Int32 = load(part / "slots.npy", *load(part / "ends.npy", k, k + 2).tolist())
     return slots
 
 
@@ -184,13 +184,13 @@ def _slots(into: Path, places: Outputs, table: Path, keys: Outputs, k: int) -> N
     rows: the index of each e of the shard in its part; those of part p are row_ends[p : p + 2].
     V_f: the number of words f of the text; all of them co-occur with the empty word.
     """
-    ids = array(places[k], "ids")
-    row_ends = np.searchsorted(ids, array(table, "bounds"))
+    ids = load(places[k] / "ids.npy")
+    row_ends = np.searchsorted(ids, load(table / "bounds.npy"))
     slots, rows = list[Int32](), list[Int32]()
     for part, (a, b) in zip(keys, pairwise(row_ends.tolist()), strict=True):
         slots.append(slots_of(part, k))
-        rows.append(np.searchsorted(array(part, "e"), ids[a:b]).astype(np.int32))
-    V_f = array(keys[0], "row", 1, 2)
+        rows.append(np.searchsorted(load(part / "e.npy"), ids[a:b]).astype(np.int32))
+    V_f = load(keys[0] / "row.npy", 1, 2)
     save(into, slots=np.concatenate(slots), rows=np.concatenate(rows), row_ends=row_ends, V_f=V_f)
 
 
@@ -232,7 +232,7 @@ def em(
         stages.forget(f"{step}-counts")
         if n > 1 and old:
             drop(old, "t")
-        sums = array(t[0], "sums")
+        sums = load(t[0] / "sums.npy")
         other = model.update(sums[:-1], other)
         likelihood.append(float(sums[-1]))
     return Learnt(t, other, likelihood)
@@ -263,20 +263,12 @@ def _posterior(
 
 def _maximise(into: Path, d: Direction, p: int, counts: Outputs, alpha: float) -> None:
     """Do the M-step of a part; also write the total of the ``sums`` of all shards."""
-    cuts, row = array(d.table, "cuts"), array(d.keys[p], "row")
+    cuts, row = load(d.table / "cuts.npy"), load(d.keys[p] / "row.npy")
     c = np.zeros(row[-1])
     for k, out in enumerate(counts):
-        c[slots_of(d.keys[p], k)] += array(out, "counts", *cuts[k, p : p + 2].tolist())
+        c[slots_of(d.keys[p], k)] += load(out / "counts.npy", *cuts[k, p : p + 2].tolist())
     maximise(c, row, alpha)
-    save(into, t=c, sums=total(counts, "sums"))
-
-
-def total(outputs: Outputs, name: str) -> NDArray[Any]:
-    """Return the sum of an array over the outputs of a stage, added in their order."""
-    sums = array(outputs[0], name)
-    for k in range(1, len(outputs)):
-        sums += array(outputs[k], name)
-    return sums
+    save(into, t=c, sums=summed(out / "sums.npy" for out in counts))
 
 
 def drop(parts: Outputs, *names: str) -> None:

@@ -36,11 +36,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtkit.smt.alignment.direction import Direction, Learnt, Model, drop, slots_of, total
+from mtkit.smt.alignment.direction import Direction, Learnt, Model, drop, slots_of
 from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.flat import Float32, Float64, Int32, UInt64, mix
 from mtkit.smt.kernels import compiled, kernel, lean
-from mtkit.storage.stages import Outputs, Stages, array, arrays, mapped, save
+from mtkit.storage.arrays import load, load_all, mapped, save, summed
+from mtkit.storage.stages import Outputs, Stages
 
 EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
@@ -72,7 +73,7 @@ def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[O
         resampled = stages.run(f"links-{sweep}", _resample, calls)
         stages.forget(f"links-{sweep - 1}")
         drop(counts, "n", *BY_ROW)
-        links, jump_counts = resampled, JUMP_PRIOR + array(counts[0], "jumps")
+        links, jump_counts = resampled, JUMP_PRIOR + load(counts[0] / "jumps.npy")
         jumps += jump_counts.sum(0) * (n_kept > 0)
     return links, jumps
 
@@ -97,13 +98,15 @@ def _resample(
     threads: int,
 ) -> None:  # fmt: skip
     """Sweep over a shard with each sampler; from ``n_kept`` = 1 on, also add to the posterior."""
-    places, [a, random] = d.read(k), arrays(links_before[k], "a", "random")
+    places, [a, random] = d.read(k), load_all(links_before[k], "a", "random")
     n, (N, R, gains) = d.by_key(counts, "n", k), (d.by_row(counts, name, k) for name in BY_ROW)
-    jumps = JUMP_PRIOR + array(counts[0], "jumps")
+    jumps = JUMP_PRIOR + load(counts[0] / "jumps.npy")
     s = (jumps / jumps.sum(1, keepdims=True)).astype(np.float32)
 
     size, at_once = len(places.entry) * (n_kept > 0), min(threads, SAMPLERS)
-    posterior = array(links_before[k], "posterior") if n_kept > 1 else np.zeros(size, np.float32)
+    posterior = np.zeros(size, np.float32)
+    if n_kept > 1:
+        posterior = load(links_before[k] / "posterior.npy")
     drawn_from = [np.empty(size, np.float32) for _ in range(at_once)]  # distributions of each place
 
     def sweep(m: int) -> None:
@@ -144,17 +147,17 @@ def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
 
     Also write ``jumps``, the total of all shards. links: of each shard, with its counts.
     """
-    bounds, cuts = arrays(d.table, "bounds", "cuts")
-    e, row = arrays(d.keys[p], "e", "row")
+    bounds, cuts = load_all(d.table, "bounds", "cuts")
+    e, row = load_all(d.keys[p], "e", "row")
     n = np.zeros((row[-1], SAMPLERS), np.float32)
     F = np.full((len(e), SAMPLERS, MAX_FERTILITY + 1), FERTILITY_PRIOR, np.float32)
     for k, out in enumerate(links):
-        _add_rows(n, slots_of(d.keys[p], k), array(out, "n", *cuts[k, p : p + 2].tolist()))
-        ids = array(d.places[k], "ids")
+        _add_rows(n, slots_of(d.keys[p], k), load(out / "n.npy", *cuts[k, p : p + 2].tolist()))
+        ids = load(d.places[k] / "ids.npy")
         first, last = np.searchsorted(ids, bounds[p : p + 2]).tolist()
-        F[np.searchsorted(e, ids[first:last])] += array(out, "F", first, last)
+        F[np.searchsorted(e, ids[first:last])] += load(out / "F.npy", first, last)
     N, R = np.add.reduceat(n, row[:-1]), np.diff(row).astype(np.float32)
-    gains, jumps = _gains(F, int(e[0])), total(links, "jumps")
+    gains, jumps = _gains(F, int(e[0])), summed(out / "jumps.npy" for out in links)
     save(into, n=n, N=N, R=R, gains=gains, jumps=jumps)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int8, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
-from mtkit.storage import stages
+from mtkit.storage import arrays
 from mtkit.text.lines import read_lines
 from mtkit.text.vocabulary import Sentences
 
@@ -42,12 +42,12 @@ class Links:
 
     def save(self, directory: Path) -> None:
         """Write one ``.npy`` for each array that is not None."""
-        stages.save(directory, **{k: v for k, v in vars(self).items() if v is not None})
+        arrays.save(directory, **{k: v for k, v in vars(self).items() if v is not None})
 
     @classmethod
     def load(cls, directory: Path) -> Links:
         """Read what ``save`` wrote."""
-        return cls(**{path.stem: stages.load(path) for path in directory.glob("*.npy")})
+        return cls(**{path.stem: arrays.load(path) for path in directory.glob("*.npy")})
 
     def by_sentence(self) -> list[list[tuple[int, int]]]:
         """Return the (source, target) links of every sentence pair."""

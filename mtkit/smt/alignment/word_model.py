@@ -21,8 +21,9 @@ from mtkit.smt.alignment.places import NULL, link_counts, maximise
 from mtkit.smt.alignment.symmetrize import Links, symmetrize, with_probabilities
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, save_arrays
 from mtkit.smt.kernels import kernel
+from mtkit.storage.arrays import load, load_all, save, write_array
 from mtkit.storage.reading import as_fields, damaged, read_json
-from mtkit.storage.stages import Outputs, Stages, array, arrays, save, write_array
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.storage.structure import (
     check_ids,
     check_length,
@@ -175,18 +176,18 @@ def build(
     calls = [(text, *sides, k, posteriors[k]) for k in range(len(text))]
     shards = stages.run("words", _count, calls)
     [table] = stages.run("words-cut", cut_keys, [(shards, BYTES_PER_KEY, stages.task_memory)])
-    parts = len(array(table, "bounds")) - 1
+    parts = len(load(table / "bounds.npy")) - 1
     rows = stages.run("words-rows", _rows, [(shards, table, p) for p in range(parts)])
     stages.forget("words")
     e_size, f_size = (text.sizes[SIDES.index(side)] for side in sides)
     widths = np.zeros(e_size, np.int64)
     for part in rows:
-        e, width = arrays(part, "e", "width")
+        e, width = load_all(part, "e", "width")
         widths[e] = width
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / "row.npy", np.cumsum(np.append(0, widths)))
     for name, dtype in (("column", np.int32), ("t", np.float32)):
-        write_array(out / f"{name}.npy", (array(part, name) for part in rows), dtype)
+        write_array(out / f"{name}.npy", (load(part / f"{name}.npy") for part in rows), dtype)
     json_text = json.dumps({"f_size": f_size, "jumps": jumps.tolist()})
     (out / "hmm.json").write_text(json_text, encoding="utf-8")
 
@@ -196,17 +197,15 @@ def _count(into: Path, text: Shards, e: str, f: str, k: int, posterior: Path) ->
     sides = Flat.side(text, e, k), Flat.side(text, f, k)
     classes = (np.arange(text.sizes[SIDES.index(side)], dtype=np.int32) for side in (e, f))
     places, key, _ = cooccurrences(*sides, *classes)
-    counts = link_counts(array(posterior, "posterior"), places.entry, len(key))
+    counts = link_counts(load(posterior / "posterior.npy"), places.entry, len(key))
     save(into, key=key[counts >= MIN_COUNT], counts=counts[counts >= MIN_COUNT])
 
 
 def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
     """Write t(f|e) of a part: its words ``e`` with any t, the ``width`` of their rows, the rows."""
-    cuts = array(table, "cuts")
+    cuts = load(table / "cuts.npy")[:, p : p + 2].tolist()
     key, counts = (
-        np.concatenate(
-            [array(out, name, *cuts[k, p : p + 2].tolist()) for k, out in enumerate(shards)]
-        )
+        np.concatenate([load(s / f"{name}.npy", *cut) for s, cut in zip(shards, cuts, strict=True)])
         for name in ("key", "counts")
     )
     key, slot = np.unique(key, return_inverse=True)

@@ -38,8 +38,10 @@ from mtkit.smt.language_model.estimate import (
     unigram_probabilities,
 )
 from mtkit.smt.language_model.ngrams import LM_SPECIALS, LM_UNK, SPELLINGS, Lm, NgramModel
+from mtkit.storage.arrays import joined, load, save, summed, write_array
 from mtkit.storage.reading import read_json
-from mtkit.storage.stages import Outputs, Stages, joined, link, load, save, summed, write_array
+from mtkit.storage.stages import Outputs, Stages
+from mtkit.storage.writing import link
 from mtkit.text.shards import Shards
 from mtkit.text.vocabulary import SPECIALS
 

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from mtkit.smt.flat import Int64
 from mtkit.smt.phrases import extract, lexical, pairs, score
 from mtkit.smt.phrases.extract import Piece
-from mtkit.storage.stages import Outputs, Stages, load, mapped, save, write_array
+from mtkit.storage.arrays import load, mapped, save, write_array
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.text.shards import Shards
 
 

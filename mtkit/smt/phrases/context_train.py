@@ -47,7 +47,8 @@ from mtkit.smt.phrases.context import (
     write_local_hashes,
 )
 from mtkit.smt.phrases.extract import Aligned
-from mtkit.storage.stages import ArrayFile, Outputs, Stages, load, mapped, save, write_array
+from mtkit.storage.arrays import ArrayFile, load, mapped, save, write_array
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.text.shards import Shards
 
 EPOCHS = 4

@@ -31,7 +31,7 @@ from mtkit.smt.alignment.symmetrize import Links
 from mtkit.smt.flat import Bool, Flat, Int32, Int64, longest
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.phrases.reorder import orientation
-from mtkit.storage.stages import load, save
+from mtkit.storage.arrays import load, save
 from mtkit.text.shards import SIDES, Shards
 
 MAX_PHRASE = 7  # words; the links of a pair then fit into one 64-bit mask, bit 8 i + j

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mtkit.smt.flat import Float64, Int32, Int64, UInt64, read_only
 from mtkit.smt.kernels import kernel, lean
 from mtkit.smt.phrases.extract import MAX_PHRASE, Aligned
-from mtkit.storage.stages import ArrayFile, joined, load, mapped, save, summed
+from mtkit.storage.arrays import ArrayFile, joined, load, mapped, save, summed
 from mtkit.text.vocabulary import PAD
 
 RARE = 1e-7  # lower bound of w(·|NULL)

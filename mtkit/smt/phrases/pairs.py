@@ -31,7 +31,7 @@ from mtkit.smt.kernels import kernel, lean
 from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS, closed_form
 from mtkit.smt.phrases.extract import OCCURRENCE, Rows
 from mtkit.smt.phrases.reorder import log_probabilities
-from mtkit.storage.stages import ArrayFile, load, mapped, save, summed
+from mtkit.storage.arrays import ArrayFile, load, mapped, save, summed
 
 BUCKETS = 11  # bits of a hash; a part is divided into 2^BUCKETS buckets before it is sorted
 OCCURRENCE_BYTES = 80  # bytes per occurrence and its pair while a range is processed

@@ -33,7 +33,7 @@ from mtkit.smt.flat import Float64, Int32, read_only
 from mtkit.smt.phrases.lexical import Weights, lexical
 from mtkit.smt.phrases.pairs import Pairs, Sums, discounts, sums_of
 from mtkit.smt.phrases.table import gather
-from mtkit.storage.stages import ArrayFile, load, mapped
+from mtkit.storage.arrays import ArrayFile, load, mapped
 from mtkit.text.shards import SIDES, Shards
 
 DISCOUNTS = ("none", "kneser-ney")

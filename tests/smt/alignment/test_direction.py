@@ -12,7 +12,8 @@ from mtkit.smt.alignment.align import ALIGNERS, align
 from mtkit.smt.alignment.direction import LOW, Direction, em, posteriors, slots_of
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
-from mtkit.storage.stages import Outputs, Stages, array, joined, save
+from mtkit.storage.arrays import joined, load, save
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.text import shards
 from tests.support.alignments import Interrupted, Interrupting, aligned, contents, posterior
 from tests.support.alignments import em as em_of_places
@@ -65,16 +66,16 @@ def test_em_over_shards_equals_em_over_text(name: str, memory: int, tmp_path: Pa
 
 def keys_of(d: Direction, p: int) -> np.ndarray:
     """Return the keys of a part, from those of the shards and their indices."""
-    keys = np.zeros(int(array(d.keys[p], "row")[-1]), np.int64)
-    cuts = array(d.table, "cuts")[:, p : p + 2].tolist()
+    keys = np.zeros(int(load(d.keys[p] / "row.npy")[-1]), np.int64)
+    cuts = load(d.table / "cuts.npy")[:, p : p + 2].tolist()
     for k, (first, last) in enumerate(cuts):
-        keys[slots_of(d.keys[p], k)] = array(d.places[k], "key")[first:last]
+        keys[slots_of(d.keys[p], k)] = load(d.places[k] / "key.npy")[first:last]
     assert ((keys & LOW) > 0).all()
     return keys
 
 
 def joined_posteriors(outputs: Outputs) -> np.ndarray:
-    return np.concatenate([array(out, "posterior") for out in outputs])
+    return np.concatenate([load(out / "posterior.npy") for out in outputs])
 
 
 @pytest.mark.parametrize("aligner", ALIGNERS)

@@ -11,7 +11,8 @@ from mtkit.smt.alignment import ibm1
 from mtkit.smt.alignment.direction import Direction, em
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
-from mtkit.storage.stages import Stages, array, save
+from mtkit.storage.arrays import load, save
+from mtkit.storage.stages import Stages
 from tests.support.kernels import outer
 from tests.support.phrase_tables import shards_of
 
@@ -127,7 +128,7 @@ def test_the_posterior_of_every_word_sums_to_one(cut: int, tmp_path: Path) -> No
     d = Direction.of(text, "source", "target", (tmp_path / "classes.npy",) * 2, stages)
     learnt = em(d, stages, "ibm1", ibm1.MODEL, 1, 0.0)
     found, jumps = fe.sample(d, stages, ibm1.MODEL, learnt)
-    posterior = np.concatenate([array(out, "posterior") for out in found])
+    posterior = np.concatenate([load(out / "posterior.npy") for out in found])
     begin = Places.of(Flat.of(E), Flat.of(F), SIZE, SIZE).begin
     for s, (es, fs) in enumerate(zip(E, F, strict=True)):
         rows = posterior[begin[s] : begin[s + 1]].reshape(len(fs), len(es) + 1)

@@ -13,7 +13,8 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.smt.language_model import build, counts, estimate, ngrams
-from mtkit.storage.stages import Stages, load
+from mtkit.storage.arrays import load
+from mtkit.storage.stages import Stages
 from mtkit.text import shards
 from mtkit.text.shards import Shards
 from tests.support.paths import MULTI30K

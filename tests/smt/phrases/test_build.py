@@ -15,7 +15,8 @@ from mtkit.smt.flat import Flat
 from mtkit.smt.phrases import extract, pairs, score
 from mtkit.smt.phrases.build import build
 from mtkit.smt.phrases.table import PhraseTable
-from mtkit.storage.stages import Outputs, Stages, load
+from mtkit.storage.arrays import load
+from mtkit.storage.stages import Outputs, Stages
 from mtkit.text.shards import Shards
 from tests.support.phrase_pairs import Pairs, flat, random_pairs, spell
 from tests.support.phrase_tables import arrays_of, build_table, save_links, shards_of

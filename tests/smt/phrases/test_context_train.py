@@ -13,7 +13,8 @@ import pytest
 from mtkit.smt.phrases import context_train
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.context_train import build
-from mtkit.storage.stages import Outputs, Stages, load
+from mtkit.storage.arrays import load
+from mtkit.storage.stages import Outputs, Stages
 from tests.support.lexicons import learn, random_bitext, write
 
 pytestmark = pytest.mark.compiled  # too slow as plain Python; ``test_context`` runs all kernels
