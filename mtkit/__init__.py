@@ -236,10 +236,10 @@ def compare(
     cached translations. quick: skip what runs the models again after translating: perplexity,
     search errors, noisy-channel weights. curve: sizes, in sentence pairs, on which to train the
     models again. seeds: samples of each size. threads: 0 uses every core. explain: also explain the
-    translations of the examples. ignore_case: ignore case in scores and word groups. tokenizer:
-    ``none`` if all lines are tokenised, ``words`` if not; None: as the models read text. pair: the
-    languages of ``test``, as in ``en-de``, if no model names them. scores: sentence scores from
-    other tools, ``"NAME:METRIC=FILE"``; see ``comparison.external``.
+    translations of the examples. ignore_case: ignore case in scores and in tables of words.
+    tokenizer: ``none`` if all lines are tokenised, ``words`` if not; None: as the models read text.
+    pair: the languages of ``test``, as in ``en-de``, if no model names them. scores: sentence
+    scores from other tools, ``"NAME:METRIC=FILE"``; see ``comparison.external``.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError if systems,
     lines and languages do not fit together, and for files that cannot be read.

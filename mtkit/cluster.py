@@ -30,7 +30,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from mtkit.errors import InputError, WorkError
-from mtkit.platforms import HOST, usable_memory
+from mtkit.platforms import HOST, MIN_MEMORY
 from mtkit.storage.digests import digest_of_code
 from mtkit.storage.stages import Job, Stages
 from mtkit.threads import VARIABLES
@@ -46,8 +46,8 @@ with suppress(ImportError):
     LACKS_DASK = False
 
 WAIT_SECONDS = 8  # seconds to wait for a scheduler, and then for a first worker
+OTHER_VERSION = "has another version of mtkit or its libraries"
 CHECK_SECONDS = 0.5  # seconds between checks whether the work is to stop
-MIN_MEMORY = 500 << 20  # bytes per process: Python and its libraries take about half
 ONE_THREAD = dict.fromkeys((*VARIABLES, "NUMBA_NUM_THREADS"), "1")
 SETTINGS = {
     # A process that died is restarted. When this time has passed, the cluster would remove a worker
@@ -72,7 +72,7 @@ class Worker(NamedTuple):
 
     code: str  # ``digest_of_code``
     threads: int
-    memory: int  # bytes that it may use
+    memory: int  # bytes that it may use, 0 if it has no limit
 
 
 def check(address: str) -> None:
@@ -207,24 +207,28 @@ def _check_scheduler(address: str) -> None:
 def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
     """Return what each worker reports. Raises InputError if one cannot do tasks in ``directory``.
 
-    It is also raised if the scheduler cannot import mtkit.
+    It is also raised if the scheduler cannot import mtkit, or has another version of it.
     """
     file = directory / f".mtkit-{HOST}-{os.getpid()}.seen"
     file.touch()
     try:
         reports = client.run(_report, file, on_error="return")
-        client.run_on_scheduler(digest_of_code)  # it must import mtkit, too
+        scheduler = client.run_on_scheduler(digest_of_code)
     except (ImportError, AttributeError) as error:  # errors of workers are returned
         raise InputError(f"--cluster {address}: the scheduler cannot run mtkit: {error}") from None
     finally:
         file.unlink()
+    if scheduler != digest_of_code():
+        raise InputError(f"--cluster {address}: the scheduler {OTHER_VERSION}")
     for name, worker in reports.items():
         if isinstance(worker, OSError):
             problem = f"cannot use {directory}, which all workers must share: {worker.strerror}"
         elif isinstance(worker, Exception):
             problem = f"cannot run mtkit: {worker}"
         elif worker.code != digest_of_code():
-            problem = "has another version of mtkit or its libraries"
+            problem = OTHER_VERSION
+        elif not worker.memory:
+            problem = "has no memory limit; start it with --memory-limit"
         else:
             continue
         raise InputError(f"--cluster {address}: the worker {name} {problem}")
@@ -240,8 +244,8 @@ def _report(file: Path, dask_worker: Any) -> Worker:
     own = file.with_name(f"{file.name}-{HOST}-{os.getpid()}")
     own.touch()
     own.unlink()
-    memory = dask_worker.memory_manager.memory_limit or usable_memory()
-    return Worker(digest_of_code(), dask_worker.state.nthreads, memory)
+    memory = dask_worker.memory_manager.memory_limit
+    return Worker(digest_of_code(), dask_worker.state.nthreads, memory or 0)
 
 
 def _running_keys(dask_worker: Any) -> list[object]:
@@ -291,7 +295,7 @@ def _run_job(job: Any, code: str) -> None:
     """Do a job. Raises WorkError if this worker, which may have joined late, has other code."""
     directory = job.args[0].parent
     if digest_of_code() != code:
-        problem = "has another version of mtkit or its libraries"
+        problem = OTHER_VERSION
     elif not directory.is_dir():
         problem = f"does not see {directory}, which all workers must share"
     else:

@@ -35,6 +35,7 @@ with contextlib.suppress(ImportError):  # Windows
     import resource
 
 HOST = platform.node().partition(".")[0]
+MIN_MEMORY = 500 << 20  # bytes per process or thread of a training; Python takes about half
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of malloc.h
 SYNCHRONIZE, TIMEOUT, ACCESS_DENIED = 0x100000, 0x102, 5  # of the Windows API

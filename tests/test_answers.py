@@ -103,7 +103,7 @@ def test_a_cluster_translates_the_same_and_resumes(
     [
         ((), "--cluster needs plain text and an output file"),
         (("-o", "out", "--stream"), "--cluster needs plain text and an output file"),
-        (("-o", "/dev/null"), "/dev/null: not a regular file, as --cluster needs; "),
+        (("-o", "/dev/null"), "/dev/null: --cluster needs a regular file; "),
         (("-o", "out", "--lists", "a=b"), "--cluster needs plain text and an output file"),
     ],
 )

@@ -204,7 +204,7 @@ def test_no_workers_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @contextmanager
-def scheduler(workers: int = 2) -> Iterator[str]:
+def scheduler(workers: int = 2, memory: int = 1 << 30) -> Iterator[str]:
     """Yield the address of a scheduler whose workers are threads of this process."""
     import dask
     from distributed import LocalCluster
@@ -216,7 +216,7 @@ def scheduler(workers: int = 2) -> Iterator[str]:
             threads_per_worker=1,
             processes=False,
             protocol="tcp",
-            memory_limit=1 << 30,
+            memory_limit=memory,
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
@@ -288,6 +288,34 @@ def test_unusable_workers_are_named(
     ):
         pass
     assert not [*tmp_path.iterdir()]
+
+
+@needs_dask
+def test_workers_without_a_memory_limit_are_refused(tmp_path: Path) -> None:
+    """Several on one machine would each plan for all of its memory."""
+    from mtkit.cluster import connected
+
+    with (
+        scheduler(1, memory=0) as address,
+        pytest.raises(InputError, match=r"the worker tcp://.* has no memory limit; start it with"),
+        connected(address, Stages(tmp_path)),
+    ):
+        pass
+
+
+@needs_dask
+def test_an_older_scheduler_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import Client
+
+    from mtkit.cluster import connected
+
+    monkeypatch.setattr(Client, "run_on_scheduler", lambda *_: "other")
+    with (
+        scheduler(1) as address,
+        pytest.raises(InputError, match=f"^--cluster {address}: the scheduler has another version"),
+        connected(address, Stages(tmp_path)),
+    ):
+        pass
 
 
 @needs_dask

@@ -22,8 +22,8 @@ Model = Annotated[
     Path | None,
     Option(
         metavar="DIR",
-        help="Align with this model, from an earlier --out or from train-smt, and with its "
-        "tokenizer, instead of training on the text. Faster, but slightly less accurate.",
+        help="Align with an existing model (from --out or train-smt) and its tokenizer, without "
+        "training on the text. Faster, but slightly less accurate.",
         autocompletion=completion.models,
     ),
 ]
@@ -41,14 +41,18 @@ Probabilities = Annotated[
 ]
 Score = Annotated[
     bool,
-    Option("--score", help="Append ' ||| ' and ln P(target|source) per word, for filtering pairs."),
+    Option(
+        "--score",
+        help="Append ' ||| ' and ln P(target|source) divided by the number of target words, for "
+        "filtering pairs.",
+    ),
 ]
 Aligner = Annotated[
     str | None,
     Option(
         metavar="MODEL",
-        help="ibm1, diagonal (Model 2 as in fast_align), hmm, or fertility (sampled; the most "
-        "accurate). [fertility; with --score hmm, which detects wrong pairs better]",
+        help="ibm1, diagonal (Model 2 as in fast_align), hmm, or fertility (Gibbs sampling; the "
+        "most accurate). [fertility; if --score is given: hmm, which detects wrong pairs better]",
         autocompletion=completion.among("ibm1", "diagonal", "hmm", "fertility"),
     ),
 ]
@@ -66,7 +70,7 @@ def align(
 ) -> None:  # fmt: skip
     """Align the words of a corpus.
 
-    Prints a line for each sentence pair: links source-target, counted from 0.
+    Prints a line per sentence pair with its links: positions source-target, from 0.
     """
     import mtkit
     from mtkit.manifest import UND, Manifest

@@ -17,7 +17,7 @@ Systems = Annotated[
         metavar="SYSTEM",
         help="Model directories, DIR+DIR for an ensemble, or NAME=FILE for another system's n-best "
         "lists of the dev set. A network of the reverse direction adds P(x|y) as a feature. "
-        "[the newest model of each kind]",
+        "[the newest statistical and the newest neural model in models/]",
         autocompletion=completion.models,
     ),
 ]

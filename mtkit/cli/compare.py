@@ -31,8 +31,8 @@ CurveSizes = Annotated[
     str | None,
     Option(
         metavar="N,N,…",
-        help="Learning curve: retrain the models on N sentence pairs, for each N, and report the "
-        "number from which one system is ahead of another. Results are cached in models/curve.",
+        help="Learning curve: retrain the models on N sentence pairs, for each N, and report where "
+        "the curves cross. Results are cached in models/curve.",
     ),
 ]
 Seeds = Annotated[int, Option(min=1, max=100, help="Random samples per size of --curve.")]
@@ -44,7 +44,7 @@ Glossary = Annotated[
     Option(
         metavar="FILE",
         help="Glossary: report how often each system follows it; statistical and combined systems "
-        "also translate with it. Lines of source phrase TAB target phrase, or a .csv or .tbx file.",
+        "also translate with it. Format as for `mtkit translate`.",
     ),
 ]
 Examples = Annotated[int, Option(min=0, max=10**6, help="Number of example sentences.")]
@@ -56,10 +56,12 @@ Quick = Annotated[
     Option(
         "--quick",
         help="Only analyse the translations: skip perplexity, search errors and noisy-channel "
-        "weights, for which the models run several times more.",
+        "weights, which need more runs of the models.",
     ),
 ]
-IgnoreCase = Annotated[bool, Option("--ignore-case", help="Ignore case in scores and word groups.")]
+IgnoreCase = Annotated[
+    bool, Option("--ignore-case", help="Ignore case in scores and in tables of words.")
+]
 Tokenizer = Annotated[
     Kind | None,
     Option(
@@ -71,13 +73,13 @@ Scores = Annotated[
     list[str] | None,
     Option(
         metavar="NAME:METRIC=FILE",
-        help="Sentence scores of a system, from another program or from people (COMET, ratings), "
-        "one number per line. NAME: the system; -METRIC if lower is better. Repeatable.",
+        help="Sentence scores of the system NAME from elsewhere (COMET, human ratings), one number "
+        "per line; NAME:-METRIC if lower is better. Repeatable.",
     ),
 ]
 Csv = Annotated[
     Path | None,
-    Option("--csv", metavar="DIR", help="Also write all figures, unrounded, as CSV files."),
+    Option("--csv", metavar="DIR", help="Also write all numbers, unrounded, as CSV files."),
 ]
 Latex = Annotated[
     Path | None, Option(metavar="FILE", help="Also write the scores as a LaTeX table (booktabs).")

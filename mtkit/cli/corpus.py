@@ -53,15 +53,15 @@ def make_corpus(
     seed: Seed = 1,
     out: Annotated[
         Path | None,
-        Option(metavar="DIR", help="Output directory. [grammar, replaced without --force]"),
+        Option(metavar="DIR", help="Output directory. [grammar, which is always replaced]"),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Generate English–German text with long-distance dependencies.
 
-    Writes a corpus directory, the phenomenon and the distance of each pair, and a suite of
-    contrastive pairs. An n-gram model cannot decide those of a distance of n − 1 or more words.
+    Writes a corpus directory, the grammatical phenomenon and the distance of each pair, and a
+    suite of contrastive pairs. An n-gram model cannot decide pairs at a distance of n − 1 or more.
     """
     from mtkit.grammar.expand import Grammar
     from mtkit.grammar.make import SUITE, make, parse_distances, write

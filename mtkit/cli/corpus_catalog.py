@@ -63,7 +63,7 @@ def get_corpus(
         Option(
             "--from",
             metavar="URL|PATH",
-            help="Another source: a mirror, or a local copy of the file or its directory.",
+            help="Fetch from a mirror, or from a local copy: a file or its directory.",
         ),
     ] = None,
     force: Annotated[bool, Option("--force", help="Fetch the corpus again.")] = False,

@@ -19,8 +19,8 @@ Clean = Annotated[
     Path | None,
     Option(
         metavar="DIR",
-        help="Write a cleaned corpus, without damaged pairs and duplicates, and the original line "
-        "numbers in train.lines …",
+        help="Write the corpus without its damaged and duplicate pairs; train.lines … contain the "
+        "original line numbers.",
     ),
 ]
 CLEANED = "train.lines"

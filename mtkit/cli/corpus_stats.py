@@ -26,7 +26,7 @@ def stats(
     options.set_up(quiet, 0, html)
     if files:
         if len(files) > 2 or train:
-            raise InputError("expected two files, as SRC TGT or as --train SRC TGT")
+            raise InputError("expected one or two files, or --train, but not both")
         train = files[0], files[-1]
     with busy("counting"):
         text, words = options.training_text(

@@ -41,8 +41,8 @@ Nearest = Annotated[
         metavar="K",
         min=1,
         max=10**6,
-        help="Print the K training sentences closest to each line, separated by TABs: line number, "
-        "training line number, cosine, text. [3; with --out none]",
+        help="Print the K training sentences closest to each line, as TAB-separated columns: line "
+        "number, training line number, cosine, text. [3; none if --out is given]",
     ),
 ]
 

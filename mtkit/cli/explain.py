@@ -19,7 +19,7 @@ def explain(
         list[Path] | None,
         Option(
             metavar="DIR",
-            help="Model directory; repeatable. [the newest of each kind in models/]",
+            help="Model directory; repeatable. [the newest of each type in models/]",
             autocompletion=completion.models,
         ),
     ] = None,

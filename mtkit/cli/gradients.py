@@ -25,8 +25,8 @@ Full = Annotated[
     bool,
     Option(
         "--full",
-        help="Also train and measure residual connections in time, layer normalisation and "
-        "encoder-decoders.",
+        help="Also train and measure networks with recurrent residual connections, with layer "
+        "normalisation, and encoder-decoders.",
     ),
 ]
 

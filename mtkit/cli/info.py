@@ -36,7 +36,7 @@ def info(
 ) -> None:
     """Describe a model directory, or check it.
 
-    Shows its languages, corpus, configuration, size and training figures.
+    Shows the languages, corpus, configuration, size, and measurements of the training.
     """
     from rich.console import Console
 

@@ -19,7 +19,7 @@ def import_model(
         Option(
             metavar="DIR",
             help="Output directory. [models/moses-SRC-TGT, or models/moses without --pair; "
-            "asks before it replaces a model of another file]",
+            "asks before replacing a model of another moses.ini]",
         ),
     ] = None,
     pair: Pair = None,
@@ -32,8 +32,8 @@ def import_model(
 ) -> None:
     """Import a Moses model.
 
-    Reads the weights, and the tables and the language model in text format. The model
-    translates text that is tokenised as for Moses.
+    The tables and the language model must be in text format. The model translates text that is
+    tokenised as for Moses.
     """
     from mtkit.models import import_moses
     from mtkit.text.corpus import parse_pair

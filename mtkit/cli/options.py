@@ -68,8 +68,8 @@ CorpusName = Annotated[
     str | None,
     Option(
         metavar="NAME|DIR",
-        help="Corpus: the name of an embedded one (everyday) or of one fetched by `mtkit corpus "
-        "get`, or a directory with train.en, train.de, dev.en … or with train.tmx … [everyday]",
+        help="Corpus: everyday (included), the name of one fetched by `mtkit corpus get`, or a "
+        "directory with train.en, train.de, dev.en … or with train.tmx … [everyday]",
         autocompletion=completion.corpora_here,
     ),
 ]
@@ -127,13 +127,13 @@ Threads = Annotated[
         callback=_limit,
     ),
 ]
-Quiet = Annotated[bool, Option("--quiet", "-q", help="Print only errors on stderr.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Print nothing but errors on stderr.")]
 GlossaryFile = Annotated[
     Path | None,
     Option(
         metavar="FILE",
-        help="Glossary to follow: lines of source phrase TAB target phrase, or a .csv or .tbx "
-        "file.",
+        help="Glossary to follow: a source phrase, TAB, and a target phrase per line; or a .csv "
+        "or .tbx file.",
     ),
 ]
 Inflected = Annotated[
@@ -152,7 +152,7 @@ Models = Annotated[
         autocompletion=completion.models,
     ),
 ]
-REPLACED = "asks before it replaces a model of another corpus"
+REPLACED = "asks before replacing a model of another corpus"
 Force = Annotated[bool, Option("--force", help="Replace existing output.")]
 
 

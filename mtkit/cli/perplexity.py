@@ -18,7 +18,11 @@ def perplexity(
     test: options.Scored = None,
     file_format: options.FileFormat = None,
     text: Annotated[
-        Path | None, Option(metavar="FILE", help="Target text only, for the language models P(y).")
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Text in the target language: measure only the language models P(y).",
+        ),
     ] = None,
     tokens: Annotated[
         bool, Option("--tokens", help="Print every token with its surprisal in bits.")

@@ -22,7 +22,10 @@ def _of_preset(help: str, **limits: Any) -> Any:  # noqa: A002
 
 Preset = Annotated[
     recipe.Preset,
-    Option(help="Set of training options; auto: tiny, few, small or short, by text size and time."),
+    Option(
+        help="Set of training options; auto: tiny, few, small or short, by the size of the text "
+        "and --minutes."
+    ),
 ]
 Cell = Annotated[recipe.Cell | None, _of_preset("Type of recurrent cell.")]
 Attention = Annotated[recipe.Attention | None, _of_preset("Type of attention.")]

@@ -12,15 +12,15 @@ import mtkit.cli.completion as completion
 import mtkit.cli.options as options
 from mtkit.console import note
 from mtkit.errors import InputError
+from mtkit.platforms import MIN_MEMORY
 
-LEAST_MEMORY = 500 << 20  # Python and its libraries need almost as much
 Aligners = Annotated[
     str,
     Option(
         metavar="MODEL[+MODEL]",
-        help="Alignment model: ibm1, diagonal (Model 2 as in fast_align), hmm or fertility "
-        "(sampled; the most accurate); several, joined by +: phrases are extracted from each "
-        "alignment; auto: fertility, or fertility+hmm for fewer than 10,000 pairs.",
+        help="Alignment model: ibm1, diagonal (Model 2 as in fast_align), hmm, or fertility (Gibbs "
+        "sampling; the most accurate). With +, phrases are extracted from each model's alignment. "
+        "auto: fertility, or fertility+hmm for fewer than 10,000 pairs.",
         autocompletion=completion.among(
             "auto", "ibm1", "diagonal", "hmm", "fertility", "fertility+hmm"
         ),
@@ -38,9 +38,9 @@ Prune = Annotated[
     list[str] | None,
     Option(
         metavar="N",
-        help="Drop n-grams seen at most N times: one N for each order, as in --prune '0 0 1'. The "
-        "first is 0, and none is smaller than the one before. The last applies to all higher "
-        "orders. [no pruning]",
+        help="Drop n-grams seen at most N times: one N per order, starting with 0 and never "
+        "decreasing, as in --prune '0 0 1'. The last N applies to all higher orders. "
+        "[no pruning]",
     ),
 ]
 Weights = Annotated[
@@ -48,8 +48,8 @@ Weights = Annotated[
     Option(
         metavar="PRESET|FILE",
         help="Feature weights: default, noisy-channel (P(x|y)·P(y)), channel (P(x|y)), or a "
-        "JSON file such as a model's weights.json. If "
-        "--weights is given, they are tuned only with --tune. [default]",
+        "JSON file such as a model's weights.json. They are not tuned unless --tune is given, too. "
+        "[default weights, tuned]",
         autocompletion=completion.among("default", "noisy-channel", "channel"),
     ),
 ]
@@ -57,8 +57,9 @@ Tune = Annotated[
     str | None,
     Option(
         metavar="mira|mert|none",
-        help="How to tune the weights, starting at --weights, on the dev set or, without one, on "
-        "pairs held out of the training text. [mira; none if --weights is given]",
+        help="How to tune the weights. Tuning starts from --weights and uses the dev set; without "
+        "a dev set, it uses pairs held out of the training text. [mira; none if --weights is "
+        "given]",
         autocompletion=completion.among("mira", "mert", "none"),
     ),
 ]
@@ -122,7 +123,7 @@ def _bytes(memory: str | None) -> int:
         return 0
     match = re.fullmatch(r"(\d{1,9})([MG])i?B?", memory, re.IGNORECASE)
     size = int(match[1]) << (20 if match[2] in "mM" else 30) if match else 0
-    if size < LEAST_MEMORY:
+    if size < MIN_MEMORY:
         raise InputError(f"--memory {memory}: expected at least 500M, as in 800M or 4G")
     return size
 

@@ -54,13 +54,16 @@ NBestLists = Annotated[
     list[str] | None,
     Option(
         metavar="NAME=FILE",
-        help="For a combination with an external system (`mtkit combine NAME=FILE`): its n-best "
-        "lists of the input lines.",
+        help="n-best lists of the input lines by the external system NAME of a combination (`mtkit "
+        "combine NAME=FILE`).",
     ),
 ]
 Stream = Annotated[
     bool,
-    Option("--stream", help="Translate each line as soon as it is read; always so on a terminal."),
+    Option(
+        "--stream",
+        help="Translate each line as soon as it is read. Always on if stdin is a terminal.",
+    ),
 ]
 InFile = Annotated[
     Path | None,
@@ -96,10 +99,10 @@ def translate(
 ) -> None:  # fmt: skip
     """Translate lines, or the empty targets of an XLIFF or PO file.
 
-    One line in, one line out; in a document nothing but these targets changes.
-    Statistical models and combinations follow a --glossary; stderr reports how often.
-    With --n-best K each translation is a line `number ||| translation ||| score`, where number
-    is that of the input line, from 0.
+    Writes one line for each input line. In a document, only the translated targets change.
+    --glossary needs a statistical model or a combination; how often the glossary was followed is
+    reported on stderr. With --n-best, each translation is a line
+    `number ||| translation ||| score`; number: index of the input line, from 0.
     """
     from mtkit.answers import Request, open_system
 
@@ -150,7 +153,7 @@ def _check(
     if every and not (file and _document_kind(file)):
         raise InputError("--all needs a document; name an .xlf, .xliff or .po file")
     if resume and file and _document_kind(file):
-        raise InputError(f"{file}: --resume works only for plain text; remove it")
+        raise InputError(f"{file}: remove --resume, which works only for plain text")
     if resume and out is None:
         raise InputError(
             "--resume needs an output file; name that of the interrupted run with --out FILE"
@@ -173,7 +176,7 @@ def _check_cluster(file: Path | None, out: Path | None, glossary: Path | None, o
         )
     for path in (out, glossary):
         if path and path.exists() and not path.is_file():
-            raise InputError(f"{path}: not a regular file, as --cluster needs; name another")
+            raise InputError(f"{path}: --cluster needs a regular file; name another")
 
 
 def _document_kind(file: Path) -> str:
@@ -190,7 +193,7 @@ def _file_lines(file: Path) -> Lines:
 
     if file_format := format_of(file):
         raise InputError(
-            f"{file}: {file_format} holds both languages; translate reads plain text, XLIFF and PO"
+            f"{file}: cannot translate {file_format}; expected plain text, XLIFF or PO"
         )
     piped = read_lines(file) if file.exists() and not file.is_file() else None  # a pipe
 
@@ -206,12 +209,12 @@ def _no_plain_text(lines: Sequence[str]) -> str:
     """Return why ``lines`` are not plain text but a document under a wrong name; "" if they are."""
     if lines and lines[0].lstrip("\ufeff \t").startswith(("<?xml", "<xliff", "<tmx")):
         return (
-            "line 1: this is XML; to translate XLIFF, name a file whose name ends in .xlf or "
+            "line 1: this is XML; if it is XLIFF, rename it so that its name ends in .xlf or "
             ".xliff; other XML cannot be translated"
         )
     for number, (line, following) in enumerate(pairwise(lines), 1):
         if line.startswith('msgid "') and following.startswith(('msgstr "', '"')):
-            return f"line {number}: this is PO; to translate it, name a file whose name ends in .po"
+            return f"line {number}: this is PO; rename it so that its name ends in .po"
     return ""
 
 

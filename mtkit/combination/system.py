@@ -180,9 +180,7 @@ class Combination:
         others = {p.name: p.system for p in self.parts if isinstance(p.system, OtherSystem)}
         if name not in others:
             hint = f"; choose one of {', '.join(others)}" if others else ""
-            raise InputError(
-                f"--lists {name}: the combination has no such system with n-best lists{hint}"
-            )
+            raise InputError(f"--lists {name}: the combination has no such external system{hint}")
         others[name].read(file, sources, self.tokenizer)
         if missing := sum(source not in others[name].by_source for source in sources):
             note(f"{file}: no n-best list for {missing:,} of {len(sources):,} lines")

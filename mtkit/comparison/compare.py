@@ -131,7 +131,7 @@ def material(
 def _common_test_set(models: Mapping[str, Path]) -> tuple[Files, str]:
     """Return the one test set that the manifests record, and its ``Manifest.file_format``."""
     if not models:
-        raise InputError("only translation files are named; name the test set with --test SRC TGT")
+        raise InputError("translation files do not record a test set; name it with --test SRC TGT")
     recording = {name: p for name, p in models.items() if Manifest.read(p).files("test")}
     tests = dict[Files, list[str]]()  # names of models by test set
     for name, path in (recording or models).items():

@@ -74,7 +74,7 @@ class Encoding:
             ) from None
         if self.encode(text, path) != data:
             raise InputError(
-                f"{path}: {self.codec} cannot reproduce its bytes; convert the file to UTF-8"
+                f"{path}: decoding as {self.codec} loses bytes; convert the file to UTF-8"
             )
         return text
 

@@ -68,7 +68,7 @@ def _new_pairs(
                 break
         else:
             raise InputError(
-                f"the grammar has too few different sentences with {distance} words in between; "
+                f"the grammar has too few different sentences at distance {distance}; "
                 "lower --pairs, or widen --distance"
             )
         used |= {pair.source, pair.target}

@@ -86,7 +86,7 @@ def _read_line(draft: Draft, section: str, line: str, where: str) -> None:
         draft.kinds |= dict.fromkeys(body.split(), name)
     elif section == "contractions":
         if len(words := line.split()) != 3:
-            raise InputError(f"{where}: expected two words and their contraction, as in: in dem im")
+            raise InputError(f"{where}: expected two words and their contraction, as `in dem im`")
         draft.contractions[words[0], words[1]] = words[2]
     elif section == "words":
         draft.rules.setdefault(name, []).append(_word(body, draft, where))

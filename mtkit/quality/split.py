@@ -65,9 +65,10 @@ def split_text(
     parts = {split: rows[unique & (split_of == k)] for k, split in enumerate(SPLITS)}
     for split, wanted in zip(SPLITS, (1, dev, test), strict=True):
         if wanted and not len(parts[split]):
+            advice = "lower --dev and --test" if split == "train" else f"raise --{split}"
             raise InputError(
-                f"{name}: {split} stays empty: all groups of pairs that belong together have more "
-                f"than {wanted} pairs; raise --{split}"
+                f"{name}: {split} stays empty: no group of pairs that must stay together is small "
+                f"enough; {advice}"
             )
     return Split(parts, int((~has_text).sum()), int((~unique).sum()))
 

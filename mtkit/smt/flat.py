@@ -65,19 +65,12 @@ def read_only(arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
     return views
 
 
-def save_arrays(directory: Path, **arrays: NDArray[Any]) -> None:
-    """Write each array to ``directory/NAME.npy``; create the directory if needed."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, array in arrays.items():
-        np.save(directory / f"{name}.npy", array)
-
-
 def load_arrays(directory: Path, arrays: type[T], matrices: Collection[str] = ()) -> T:
-    """Return the named tuple ``arrays`` that ``save_arrays`` wrote, its arrays memory-mapped.
+    """Return a named tuple whose arrays ``storage.arrays.save`` wrote, memory-mapped.
 
-    matrices: fields with two dimensions; all others have one. Raises InputError if an array is
-    missing or has another dtype or dimension than annotated. Values are not checked here; see
-    ``storage.structure``.
+    arrays: its class; matrices: fields with two dimensions; all others have one. Raises InputError
+    if an array is missing or has another dtype or dimension than annotated. Values are not checked
+    here; see ``storage.structure``.
     """
     hints = get_type_hints(arrays)
     parts = (

@@ -22,7 +22,7 @@ from mtkit.console import counted
 from mtkit.errors import InputError
 from mtkit.manifest import MANIFEST, Manifest
 from mtkit.smt.alignment.word_model import WordModel, WordModels
-from mtkit.smt.flat import Bool, Flat, Float64, read_only, save_arrays
+from mtkit.smt.flat import Bool, Flat, Float64, read_only
 from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.smt.phrases.context import Lexicon
@@ -33,6 +33,7 @@ from mtkit.smt.search.features import NAMES, read_weights, save_weights
 from mtkit.smt.search.forced import MAX_OPTIONS, force
 from mtkit.smt.search.nbest import NBest, by_phrase, derivations, n_best
 from mtkit.smt.search.options import FREE, Model, Options, Sentence, collect
+from mtkit.storage.arrays import save
 from mtkit.storage.reading import as_fields, damaged
 from mtkit.system import Hypothesis, LogProbability, PhraseReasons, Score, TokenScores
 from mtkit.text.glossary import Glossary
@@ -81,8 +82,8 @@ class Models:
             self.words.save(directory)
         self.source.save(directory / "source.json")
         self.target.save(directory / "target.json")
-        save_arrays(directory / "context", **self.context._asdict())
-        save_arrays(directory / "phrases", **self.table._asdict())
+        save(directory / "context", **self.context._asdict())
+        save(directory / "phrases", **self.table._asdict())
         self.lm.save(directory / "lm")
 
     @classmethod

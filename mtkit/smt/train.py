@@ -25,7 +25,7 @@ import numpy as np
 from mtkit.console import busy, note, silent, step
 from mtkit.errors import InputError, check_choice
 from mtkit.manifest import Manifest, save_training_hashes
-from mtkit.platforms import usable_memory
+from mtkit.platforms import MIN_MEMORY, usable_memory
 from mtkit.smt.alignment.align import ALIGNERS, align
 from mtkit.smt.alignment.symmetrize import HEURISTICS, Links
 from mtkit.smt.language_model.build import build as build_lm
@@ -93,15 +93,17 @@ class TrainConfig:
         return self.aligner.split("+")
 
 
-def check_disk(text: Shards, place: Path) -> None:
+def check_disk(text: Shards, place: Path, order: int) -> None:
     """Raise InputError if the disk of ``place`` lacks space for the stages of a text.
 
     Needed, as measured on texts of 13 words per sentence: 24 bytes for each pair of positions of a
-    sentence pair, the empty words included, and 120 bytes per word.
+    sentence pair, the empty words included; 120 bytes per word; and 27 bytes per target word for
+    each order of the language model above 5 (few sentences have n-grams of more than 15 words).
     """
     x, y = (mapped(text.directory / side / "begin.npy") for side in SIDES)
     places = int(((np.diff(x) + 1) * (np.diff(y) + 1)).sum())
-    needed, free = 24 * places + 120 * sum(text.tokens), shutil.disk_usage(place).free
+    needed = 24 * places + 120 * sum(text.tokens) + 27 * max(0, min(order, 15) - 5) * text.tokens[1]
+    free = shutil.disk_usage(place).free
     if needed > DISK_NOTE_FROM:
         note(f"  disk space needed in {place.parent}: up to {needed / 1e9:.1f} GB")
     if needed > free:
@@ -197,7 +199,8 @@ def build(
     """
     with step(f"tokens of {len(corpus.train):,} sentence pairs"):
         text = shards.write_tokenized(corpus.train, tokenizer, stages)
-    stages.once("disk", lambda _: check_disk(text, stages.directory))  # when resumed, not again
+    # When resumed, it is not checked again.
+    stages.once("disk", lambda _: check_disk(text, stages.directory, config.order))
     ratio = text.tokens[1] / text.tokens[0]
     initial = _initial_weights(weights, ratio)
     tuning, best = dict[str, Any](), initial
@@ -211,9 +214,10 @@ def build(
     if config.tune != "none" and corpus.dev is None:
         parts = []
         for number, (name, held) in enumerate(_folds(text.pairs).items(), 1):
-            fold, others = stages.within(f"fold-{number}"), sorted({*range(text.pairs)} - {*held})
+            fold = stages.within(f"fold-{number}")
             with step(name), silent():
-                fold_text = shards.write_tokenized(corpus.train.select(others), tokenizer, fold)
+                others = corpus.train.select([i for i in range(text.pairs) if i not in held])
+                fold_text = shards.write_tokenized(others, tokenizer, fold)
                 models, _ = estimate(fold_text, resolved, fold)
             parts.append(part(models, corpus.train.select(held)))
         if parts:
@@ -264,7 +268,8 @@ def train_smt(
     settings = {"config": asdict(config), "tokenizer": asdict(tokenizer), "weights": weights}
     mark = fingerprint(settings, [side.digest() for side in (train, dev) if side])
     marks = {"text or other settings": mark}
-    local = Stages(out.resolve().parent, threads, memory or usable_memory())
+    limit = memory or usable_memory()
+    local = Stages(out.resolve().parent, max(1, min(threads, limit // MIN_MEMORY)), limit)
     with (
         reserved(out),
         _stages_at(cluster, local, memory) as stages,

@@ -18,7 +18,8 @@ from mtkit.storage.reading import HEADER
 
 
 def save(directory: Path, **arrays: NDArray[Any]) -> None:
-    """Write each array to a ``.npy`` file of its name."""
+    """Write each array to ``directory/NAME.npy``; create the directory if needed."""
+    directory.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         np.save(directory / f"{name}.npy", np.asarray(array, order="C"))
 

@@ -177,10 +177,7 @@ def find_corpus(name: str) -> Path:
     advice = f"`mtkit corpus get {name}` fetches it"
     if name not in read_catalog():
         advice = "`mtkit corpus list` shows what can be fetched"
-    raise InputError(
-        f"no corpus {name!r}: neither a directory nor an embedded or fetched corpus ({names}); "
-        f"{advice}"
-    )
+    raise InputError(f"no directory or corpus {name!r}; corpora on this machine: {names}; {advice}")
 
 
 def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corpus:
@@ -209,8 +206,8 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corp
 def no_training_text(directory: Path, pair: tuple[str, str]) -> InputError:
     """Return the InputError for a corpus without training text in these languages."""
     return InputError(
-        f"{directory}: no train.{pair[0]} and train.{pair[1]}; name the languages of its files "
-        "with --pair, or files of other names with --train"
+        f"{directory}: no train.{pair[0]} and train.{pair[1]}; set the languages with --pair, or "
+        "name the files with --train"
     )
 
 
@@ -305,7 +302,7 @@ def languages_of(files: Files, unnamed: tuple[str, str] | None = None) -> tuple[
         stem = Path(without_packed_suffix(path)).stem
         example = stem if language_of(Path(stem)) else f"{stem}.en"  # news.en for news.en.txt
         raise InputError(
-            f"{path}: the file name does not end in a language, as {example} does; "
+            f"{path}: expected a file name that ends in a language, such as {example}; "
             "name the languages with --pair, as in --pair en-de"
         )
     return pair

@@ -248,7 +248,7 @@ def _test_set(entry: Entry) -> Any:
         raise InputError(f"{entry.name}: sacreBLEU has no test set {entry.sacrebleu} for {pair}")
     if not (dataset.data and dataset.md5 and len(dataset.data) == len(dataset.md5) == 1):
         raise InputError(
-            f"{entry.name}: cannot get it; sacreBLEU lists no single file with a checksum for it"
+            f"{entry.name}: cannot be fetched; sacreBLEU must list one file and its checksum"
         )
     return copy.copy(dataset)
 

@@ -46,11 +46,11 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
     start = [line for _, line in first]
     if kind := _format(Path(without_packed_suffix(path)).suffix.lower(), start):
         file_format = format_of(path) or _bilingual_format(kind, start)
-        advice = f", or this file alone, as in --train {path.name}" if file_format else ""
+        advice = f"; or name only this file, as in --train {path.name}" if file_format else ""
         advice += f" --format {file_format}" if file_format and not format_of(path) else ""
         raise InputError(
-            f"{path}: line {first[0][0]}: this is {kind}; expected plain text, one sentence a line "
-            f"in two files of equal length{advice}"
+            f"{path}: line {first[0][0]}: this is {kind}; expected two files of plain text with "
+            f"one sentence per line{advice}"
         )
 
 

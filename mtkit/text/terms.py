@@ -42,7 +42,7 @@ def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
     read, hint = READERS.get(Path(without_packed_suffix(path)).suffix.lower(), LINES)
     terms = list(read(path, wanted))
     if not terms:
-        raise InputError(f"{path}: no entry; {hint}")
+        raise InputError(f"{path}: no entries; {hint}")
     return terms
 
 
@@ -195,8 +195,8 @@ def _read_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
             yield from (Term(f"{path}: line {x.line}", x.text, y, foreign=True) for y in targets)
     if not complete:
         raise InputError(
-            f"{path}: no concept has terms in {' and '.join(wanted)}; it holds {contents}; export "
-            "it with these languages"
+            f"{path}: no concept has terms in {' and '.join(wanted)}; found {contents}; export "
+            "both languages"
         )
     if left := len(concepts) - complete:
         languages = " or ".join(wanted)
@@ -205,7 +205,7 @@ def _read_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
 
 Read = Callable[[Path, Pair | None], Iterator[Term]]
 READERS: dict[str, tuple[Read, str]] = {  # by suffix; the text is a hint if there is no entry
-    ".csv": (_read_csv, "a row of a glossary is source,target"),
+    ".csv": (_read_csv, "expected rows with two columns, source,target"),
     ".tbx": (_read_tbx, "the termbase says to avoid all target terms"),
 }
-LINES: tuple[Read, str] = _read_lines, "a line of a glossary is source TAB target"
+LINES: tuple[Read, str] = _read_lines, "expected lines with two columns, source TAB target"

@@ -138,6 +138,6 @@ def test_lists_are_for_combinations(combined: Path) -> None:
     done = mtkit(*options, "models/smt", cwd=combined, stdin=b"Two.\n", check=2)
     assert "--lists is for a combination" in done.stderr.decode()
     done = mtkit(*options, "models/combined", cwd=combined, stdin=b"Two.\n", check=2)
-    assert "--lists x: the combination has no such system" in done.stderr.decode()
+    assert "--lists x: the combination has no such external system" in done.stderr.decode()
     done = mtkit(*options[:3], "x", "--model", "models/combined", cwd=combined, check=2)
     assert "--lists x: expected NAME=FILE" in done.stderr.decode()

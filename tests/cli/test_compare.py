@@ -196,7 +196,7 @@ def test_external_scores_are_read_and_csv_and_latex_are_written(project: Path) -
         (("--latex", "no/t.tex"), "no/t.tex: no such directory: no"),
         (
             ("--latex", "test.de"),
-            "--latex test.de: not a table written by mtkit; name another file",
+            "--latex test.de: exists and was not written by mtkit; name another",
         ),
         (("smt",), "smt: neither a model directory nor a file of translations; did you mean mod"),
     ):

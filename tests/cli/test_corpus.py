@@ -161,8 +161,8 @@ def test_training_notes_likely_damage_in_one_line(place: Path) -> None:
 
 REFUSED = {
     "missing": (["check", "t.en", "none.de"], "none.de: no such file"),
-    "one-file": (["check", "t.en"], "t.en: unknown format of a file with both languages"),
-    "no-corpus": (["check", "--corpus", "nix"], "no corpus 'nix'"),
+    "one-file": (["check", "t.en"], "t.en: one file for both languages, of unknown format"),
+    "no-corpus": (["check", "--corpus", "nix"], "no directory or corpus 'nix'"),
     "exchanged": (["check", "t.en", "t.de", "--dev", "d.de", "d.en"], "are exchanged"),
     "unequal": (
         ["check", "one.en", "t.de", "--clean", "c"],
@@ -180,7 +180,7 @@ REFUSED = {
         ["split", "d.en", "d.de", "--out", "s", "--blank-lines", "--documents", "one.en"],
         "--documents and --blank-lines exclude each other",
     ),
-    "three-files": (["stats", "d.en", "d.de", "t.en"], "expected two files, as SRC TGT or"),
+    "three-files": (["stats", "d.en", "d.de", "t.en"], "expected one or two files, or --train"),
 }
 
 

@@ -34,8 +34,8 @@ def test_a_file_is_translated_like_stdin(kind: str, project: Path, tmp_path: Pat
         mtkit(*model, "in.en", "-o", name, cwd=tmp_path)
         assert b"".join(unpacked(tmp_path / name)) == expected
     refused = mtkit(*model, "in.tsv", cwd=tmp_path, check=2).stderr
-    assert refused == b"mtkit: in.tsv: tsv holds both languages; translate reads plain text, " \
-                      b"XLIFF and PO\n"  # fmt: skip
+    expectation = b"expected plain text, XLIFF or PO"
+    assert refused == b"mtkit: in.tsv: cannot translate tsv; " + expectation + b"\n"
     mtkit(*model, "-o", "out.2", cwd=tmp_path, stdin=LINES)
     assert (tmp_path / "out.2").read_bytes() == expected
     best = mtkit(*model, "in.en", "--n-best", 2, cwd=tmp_path).stdout

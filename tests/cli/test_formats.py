@@ -133,7 +133,7 @@ def test_a_model_may_follow_one_test_file(where: Path, plain: Path) -> None:
     assert mtkit(*call, cwd=where).stdout == mtkit(*call[:2], plain, *call[2:4], cwd=where).stdout
     for other in ("test.de", "test-t.po"):
         done = mtkit("compare", plain, "--test", "test-t.tmx", other, cwd=where, check=2)
-        assert b"mtkit: test-t.tmx: line 1: this is XML; expected plain text" in done.stderr
+        assert b"mtkit: test-t.tmx: line 1: this is XML; expected two files" in done.stderr
 
 
 def test_two_bilingual_files_fail(where: Path) -> None:
@@ -179,6 +179,6 @@ def test_errors_say_how_to_name_a_bilingual_file(name: str, tmp_path: Path) -> N
     (tmp_path / name).write_text(text)
     (tmp_path / "x.de").write_text("a\n")
     call = ("align", "--pair", "en-de", "--train", name, "x.de")
-    message = f"mtkit: {name}: line 1: this is {kind}; expected plain text, one sentence a line in "
-    message += "two files of equal length" + (f", or this file alone, as in {how}" if how else "")
+    message = f"mtkit: {name}: line 1: this is {kind}; expected two files of plain text with one "
+    message += "sentence per line" + (f"; or name only this file, as in {how}" if how else "")
     assert mtkit(*call, cwd=tmp_path, check=2).stderr.decode() == f"{message}\n"

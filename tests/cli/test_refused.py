@@ -43,12 +43,9 @@ REFUSED = {
     ),
     "no-file": (["translate", "none.en"], "none.en: no such file"),
     "no-document": (["translate", "none.po", "--model", "."], ".: not a model directory"),
-    "xml-as-text": (["translate", "two.xml"], "two.xml: line 1: this is XML; to translate XLIFF"),
-    "po-as-text": (["translate", "po.txt"], "po.txt: line 2: this is PO; to translate it, name"),
-    "memory-as-text": (
-        ["translate", "two.tmx"],
-        "two.tmx: tmx holds both languages; translate reads",
-    ),
+    "xml-as-text": (["translate", "two.xml"], "two.xml: line 1: this is XML; if it is XLIFF"),
+    "po-as-text": (["translate", "po.txt"], "po.txt: line 2: this is PO; rename it"),
+    "memory-as-text": (["translate", "two.tmx"], "two.tmx: cannot translate tmx; expected plain"),
     "all-of-text": (["translate", "three.en", "--all"], "--all needs a document"),
     "text-to-xliff": (
         ["translate", "three.en", "-o", "a.xlf"],
@@ -73,7 +70,7 @@ REFUSED = {
         ["train-nmt", "--out", ".", "--force"],
         ". is the current directory; name another --out",
     ),
-    "no-corpus": (["train-smt", "--corpus", "nix"], "no corpus 'nix'"),
+    "no-corpus": (["train-smt", "--corpus", "nix"], "no directory or corpus 'nix'"),
     "no-weights": (
         ["train-smt", "--weights", "nix"],
         "--weights nix: expected default, noisy-channel",
@@ -131,7 +128,7 @@ REFUSED = {
     ),
     "no-language": (
         ["train-nmt", "--train", "two.txt", "two.de"],
-        "two.txt: the file name does not end in a language, as two.en does; name the languages",
+        "two.txt: expected a file name that ends in a language, such as two.en; name",
     ),
     "other-language": (
         ["train-smt", "--pair", "en-de", "--train", "two.fr", "two.de"],
@@ -143,11 +140,11 @@ REFUSED = {
     ),
     "same-text": (
         ["align", "--train", "two.en", "two.en"],
-        "two.en: unknown format of a file with both languages; name a file",
+        "two.en: one file for both languages, of unknown format; name two",
     ),
     "markup": (
         ["compare", "a=two.de", "--test", "two.tmx", "two.de"],
-        "two.tmx: line 1: this is XML; expected plain text, one sentence a line",
+        "two.tmx: line 1: this is XML; expected two files of plain text",
     ),
     "too-few-lines": (
         ["compare", "a=three.en", "--test", "two.en", "two.de"],
@@ -167,7 +164,7 @@ REFUSED = {
     ),
     "curve-of-files": (
         ["compare", "a=two.de", "--curve", "1,2"],
-        "only translation files are named",
+        "translation files do not record a test set",
     ),
     "no-reference": (
         ["compare", "a=two.de", "--test", "two.en", "two.de", "--reference", "none"],
@@ -190,7 +187,7 @@ REFUSED = {
     ),
     "tbx-of-others": (
         ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "fr.tbx"],
-        "fr.tbx: no concept has terms in en and de; it holds fr (1 concepts); export",
+        "fr.tbx: no concept has terms in en and de; found fr (1 concepts); export",
     ),
     "tbx-bomb": (
         ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "bomb.tbx"],

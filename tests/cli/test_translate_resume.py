@@ -185,7 +185,9 @@ def test_unresumable_calls_are_refused_in_one_line(place: Path) -> None:
     assert refused(*CALL) == f"{nothing}--resume"
     assert "--resume needs an output file" in refused(*CALL[:2], "--model", "m")
     (place / "a.po").write_text('msgid "a"\nmsgstr ""\n')
-    assert "a.po: --resume works only for plain text" in refused("translate", "a.po", "-o", "b.po")
+    assert "a.po: remove --resume, which works only for plain text" in refused(
+        "translate", "a.po", "-o", "b.po"
+    )
     assert "/dev/null: cannot be resumed" in refused(*CALL[:2], "-o", os.devnull, "--model", "m")
     assert "cannot be resumed" in refused("translate", "--stream", "-o", "x", "--model", "m")
     assert not list(place.glob(".*"))

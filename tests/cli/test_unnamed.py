@@ -14,7 +14,7 @@ from mtkit.text.corpus import Corpus, open_corpus
 from tests.support.command import mtkit
 
 ENDS = {"txt": ("a.txt", "b.txt"), "none": ("Source", "Target"), "same": ("a.foo", "b.foo")}
-NEEDED = "the file name does not end in a language, as {} does; name the languages with --pair"
+NEEDED = "expected a file name that ends in a language, such as {}; name the languages with --pair"
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_other_commands_need_no_languages(ends: str, place: Path) -> None:
 
 
 def test_a_language_before_the_last_suffix_is_named(place: Path) -> None:
-    with pytest.raises(InputError, match=r"news\.en\.txt: .* as news\.en does; .* --pair"):
+    with pytest.raises(InputError, match=r"news\.en\.txt: .* such as news\.en; .* --pair"):
         open_corpus(train=(place / "news.en.txt", place / "news.de.txt"))
 
 
@@ -73,8 +73,8 @@ def test_an_error_for_a_directory_says_what_to_name(tmp_path: Path) -> None:
         for pair in ([], ["--pair", "en-de"]):
             refused = mtkit(*call, "--corpus", tmp_path, *pair, cwd=tmp_path, check=2)
             assert (
-                b"no train.en and train.de; name the languages of its files with --pair, or "
-                b"files of other names with --train"
+                b"no train.en and train.de; set the languages with --pair, or name the files "
+                b"with --train"
             ) in refused.stderr
 
 
@@ -99,5 +99,5 @@ def test_a_test_set_in_other_languages_is_refused(smt_directory: Path, tmp_path:
     for command in ("compare", "perplexity"):
         call = [command, smt_directory, "--test", "t.tsv"]
         refused = mtkit(*call, cwd=tmp_path, check=2).stderr.decode()
-        assert "no text in en and de; it holds nl (1 units), fr (1 units)" in refused
-        assert "name another file, or two of these with --pair" in refused
+        assert "no text in en and de; found nl (1 units), fr (1 units)" in refused
+        assert "choose two of these with --pair, or name another file" in refused

@@ -52,7 +52,7 @@ def test_unusable_input_is_an_error(model: Path, files: dict[str, Path]) -> None
     test = files["x"], files["y"]
     with pytest.raises(InputError, match="neither a model directory nor a file"):
         mtkit.compare([model.parent / "none"], test)
-    with pytest.raises(InputError, match="only translation files are named; name the test set"):
+    with pytest.raises(InputError, match="translation files do not record a test set; name"):
         mtkit.compare([f"other={files['out']}"])
     with pytest.raises(InputError, match="--curve retrains single models, and none is named"):
         mtkit.compare([f"other={files['out']}"], test, curve=[1, 2])

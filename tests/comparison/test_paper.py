@@ -193,7 +193,7 @@ def test_other_tex_files_are_not_replaced(report: Comparison, tmp_path: Path) ->
     file.write_text(as_latex(report), encoding="utf-8")
     check_latex(file)
     file.write_text("\\documentclass{article}", encoding="utf-8")
-    with pytest.raises(InputError, match="not a table written by mtkit; name another file"):
+    with pytest.raises(InputError, match="exists and was not written by mtkit; name another file"):
         check_latex(file)
 
 

@@ -338,7 +338,7 @@ def test_a_missing_form_names_its_line(tmp_path: Path) -> None:
 
 def test_impossible_requests_are_errors(tmp_path: Path) -> None:
     small = read(SMALL, tmp_path / "x.grammar")
-    with pytest.raises(InputError, match="too few different sentences with 0 words in between"):
+    with pytest.raises(InputError, match="too few different sentences at distance 0"):
         make(small, 20, range(1), seed=1, items=0)
     near = read(SMALL.replace("HOW*", "HOW?"), tmp_path / "x.grammar")
     with pytest.raises(InputError, match="no sentence with 7 words between"):

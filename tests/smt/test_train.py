@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from mtkit.console import console
 from mtkit.errors import InputError
 from mtkit.manifest import HASHES
+from mtkit.platforms import MIN_MEMORY
 from mtkit.smt import train
 from mtkit.smt.alignment.align import Alignment, align
 from mtkit.smt.alignment.symmetrize import Links, joined
@@ -193,7 +195,21 @@ def test_very_long_pairs_are_left_out(
 def test_too_little_disk_space_is_an_error(
     cut: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train.check_disk(cut, tmp_path)
+    train.check_disk(cut, tmp_path, 5)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match=r"0\.0 GB of disk are free, .* needs about 0\.0 GB; name"):
-        train.check_disk(cut, tmp_path)
+        train.check_disk(cut, tmp_path, 5)
+
+
+@pytest.mark.parametrize(("memory", "workers"), [(1, 1), (2 * MIN_MEMORY, 2), (1 << 40, 8)])
+def test_memory_limits_the_threads(
+    memory: int, workers: int, few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: Any) -> None:
+        assert arguments[4].workers == workers
+        raise Interrupted
+
+    monkeypatch.setattr(train, "build", stop)
+    monkeypatch.setattr(train, "compile_kernels", lambda *_: None)
+    with pytest.raises(Interrupted):
+        train.train_smt(few, WordTokenizer(), TrainConfig(), "default", tmp_path / "m", 8, memory)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import Flat, read_only, save_arrays
+from mtkit.smt.flat import Flat, read_only
 from mtkit.smt.phrases import extract as extraction
 from mtkit.smt.phrases.build import build
 from mtkit.smt.phrases.table import PhraseTable
-from mtkit.storage.arrays import load
+from mtkit.storage.arrays import load, save
 from mtkit.storage.stages import Outputs, Stages
 from mtkit.text.shards import SIDES, Shards
 from tests.support.phrase_pairs import Pairs, flat
@@ -32,7 +32,7 @@ def extract(pairs: Pairs, limit: int = extraction.MAX_PHRASE) -> extraction.Rows
 def shards_of(directory: Path, source: Flat, target: Flat, shards: int = 1) -> Shards:
     """Write text in shards with equal numbers of sentences."""
     for name, side in zip(SIDES, (source, target), strict=True):
-        save_arrays(directory / name, words=side.words, begin=side.begin)
+        save(directory / name, words=side.words, begin=side.begin)
     begin = np.linspace(0, len(source), shards + 1).astype(int).tolist()
     sizes = int(source.words.max()) + 1, int(target.words.max()) + 1
     return Shards(directory, tuple(begin), sizes, (len(source.words), len(target.words)))

@@ -201,11 +201,11 @@ def test_training_on_a_test_set_fails(cache: Path) -> None:
 def test_errors_distinguish_unknown_and_unfetched_corpora(cache: Path) -> None:
     here(cache, "mine")
     names = "everyday, textbook, mine"
-    known = f"neither a directory nor an embedded or fetched corpus ({names}); `mtkit corpus"
+    known = f"; corpora on this machine: {names}; `mtkit corpus"
     for name, step in (("nix", "list` shows"), ("wmt14-en-de", "get wmt14-en-de` fetches it")):
         with pytest.raises(InputError) as raised:
             find_corpus(name)
-        assert str(raised.value).startswith(f"no corpus '{name}': {known} {step}")
+        assert str(raised.value).startswith(f"no directory or corpus '{name}'{known} {step}")
 
 
 def test_a_damaged_provenance_is_refused(cache: Path) -> None:

@@ -211,7 +211,7 @@ def test_the_embedded_corpus_is_found_by_name_and_by_default() -> None:
 
 
 def test_an_unknown_corpus_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"no corpus 'nix'.*\(.*everyday.*\)"):
+    with pytest.raises(InputError, match=r"no directory or corpus 'nix'; .*: .*everyday"):
         find_corpus("nix")
 
 
@@ -244,9 +244,9 @@ def test_the_pair_overrides_the_file_names(files: tuple[Path, Path]) -> None:
 
 def test_files_without_language_need_the_pair(tmp_path: Path) -> None:
     plain = write(tmp_path / "a.txt", "a\n"), write(tmp_path / "b.de", "b\n")
-    with pytest.raises(InputError, match=r"a\.txt: the file name .* a\.en does; .* --pair en-de$"):
+    with pytest.raises(InputError, match=r"a\.txt: expected a file .* a\.en; .* --pair en-de$"):
         open_corpus(train=plain)
-    with pytest.raises(InputError, match=r"a\.txt: the file name"):
+    with pytest.raises(InputError, match=r"a\.txt: expected a file"):
         open_corpus(train=plain[::-1])
     assert open_corpus(pair="en-de", train=plain, dev=plain).pair == ("en", "de")
 

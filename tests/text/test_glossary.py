@@ -85,7 +85,7 @@ REFUSED = {
     b"a a a a a a a a\tb\n": "line 1: the source phrase has 8 tokens; .* at most 7",
     b"a\tb, b, b, b, b\n": "line 1: the target phrase has 9 tokens; .* at most 7",
     b"a\tb\n\xff\tb\n": "line 2, byte 1: not UTF-8",
-    b"# a\tb\n\n": "no entry; a line of a glossary is source TAB target",
+    b"# a\tb\n\n": "no entries; expected lines with two columns, source TAB target",
 }
 
 
@@ -316,7 +316,7 @@ def test_rows_are_as_csv_writes_them(
     if wanted:
         assert [(t.source, t.target) for t in read_terms(path)] == wanted
     else:
-        with pytest.raises(InputError, match="no entry; a row of a glossary is source,target"):
+        with pytest.raises(InputError, match="no entries; expected rows with two columns"):
             read_terms(path)
 
 
@@ -397,9 +397,9 @@ LAUGHS = "".join(f"<!ENTITY l{n} '&l{n - 1};&l{n - 1};'>" for n in range(1, 99))
 WRONG: dict[str, tuple[str, str, str]] = {
     "others": (
         "g.tbx", ENTRY.format(TWO.replace("de", "fr")),
-        "no concept has terms in en and de; it holds en (1 concepts), fr (1 concepts); export it",
+        "no concept has terms in en and de; found en (1 concepts), fr (1 concepts); export",
     ),
-    "no-terms": ("g.tbx", "<tbx/>", "no concept has terms in en and de; it holds no terms"),
+    "no-terms": ("g.tbx", "<tbx/>", "no concept has terms in en and de; found no terms"),
     "bomb": (
         "g.tbx", f"<!DOCTYPE tbx [<!ENTITY l0 'ha'>{LAUGHS}]>\n<tbx>&l98;</tbx>",
         "line 1: declares an entity or a document type of its own",
@@ -408,7 +408,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "avoided": (
         "g.tbx",
         ENTRY.format(TWO.replace("b</term>", "b</term><termNote>deprecatedTerm</termNote>")),
-        "no entry; the termbase says to avoid all target terms",
+        "no entries; the termbase says to avoid all target terms",
     ),
     "long": (
         "g.tbx", ENTRY.format(TWO.replace("b<", "b b b b b b b b<")),
@@ -427,11 +427,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "quote": ("g.csv", 'a,b\n"c"d,e\n', "line 2: not CSV ("),
     "open-quote": ("g.csv", 'a,b\n"c,e\nf,g\n', "line 2: not CSV (unexpected end of data)"),
     "after-a-break": ("g.csv", 'a,"b\nc"\nd\n', "line 3: expected two columns separated by commas"),
-    "empty-cells": ("g.csv", "a,\n ,b\n", "no entry; a row of a glossary is source,target"),
+    "empty-cells": ("g.csv", "a,\n ,b\n", "no entries; expected rows with two columns"),
     "long-cell": ("g.csv", "a,b b b b b b b b\n", "line 1: the target phrase has 8 tokens"),
     "other-columns": ("g.csv", "en,fr\na,b\n", "line 1: no columns for en and de, found en, fr"),
-    "only-header": ("g.csv", "en,de\n", "no entry; a row of a glossary is source,target"),
-    "nothing": ("g.csv", "", "no entry; a row of a glossary is source,target"),
+    "only-header": ("g.csv", "en,de\n", "no entries; expected rows with two columns"),
+    "nothing": ("g.csv", "", "no entries; expected rows with two columns"),
 }  # fmt: skip
 
 

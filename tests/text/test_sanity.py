@@ -49,7 +49,7 @@ def test_markup_and_tables_are_refused(lines: list[str], kind: str, tmp_path: Pa
     for sides in ((lines, ["x"]), (["x"], lines)):
         paths = pair(tmp_path, *sides)
         named = re.escape(f"{paths[sides.index(lines)]}: line {number}: this is {kind}; ")
-        with pytest.raises(InputError, match=f"^{named}expected plain text, one sentence a line"):
+        with pytest.raises(InputError, match=f"^{named}expected two files of plain text"):
             Bitext.read(*paths)
 
 

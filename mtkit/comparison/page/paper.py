@@ -135,7 +135,9 @@ def check_latex(path: Path) -> None:
     if path.is_file():
         with path.open("rb") as file:
             if file.read(len(MARK)) != MARK.encode():
-                raise InputError(f"--latex {path}: not a table written by mtkit; name another file")
+                raise InputError(
+                    f"--latex {path}: exists and was not written by mtkit; name another file"
+                )
 
 
 def as_latex(comparison: Comparison) -> str:

@@ -106,7 +106,8 @@ def _check_same(place: Path, marks: Mapping[str, str]) -> None:
     first = read_json(file, dict, unfit)
     if others := [name for name, digest in marks.items() if first.get(name) != digest]:
         raise InputError(
-            f"{HOST}: other {' and '.join(others)} than in the first process; use the same on all"
+            f"{HOST}: {' and '.join(others)} not as in the first process; use the same on all "
+            "machines"
         )
 
 
@@ -207,8 +208,8 @@ def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
     train, dev = hold_out(whole, 20)
     if not len(dev):
         raise InputError(
-            f"{whole.paths[0]}: no pair can be held out of {len(whole)} for a dev set; name one "
-            "with --dev SRC TGT"
+            f"{whole.paths[0]}: too few pairs ({len(whole)}) to hold out a dev set; name "
+            "one with --dev SRC TGT"
         )
     note(f"no dev set: {len(dev)} training pairs are held out as dev set")
     return train, dev
@@ -310,7 +311,9 @@ def _drop_long(source: Segmented, target: Segmented, limit: int) -> tuple[Segmen
     if len(rows) < len(x):
         note(f"{len(x) - len(rows)} pairs longer than {limit} subwords are left out")
     if not len(rows):
-        raise InputError(f"no training pair has at most {limit} subwords on both sides")
+        raise InputError(
+            f"every training pair has more than {limit} subwords on a side, or an empty side"
+        )
     return source.select(rows), target.select(rows)
 
 

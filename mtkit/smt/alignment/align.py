@@ -163,8 +163,9 @@ def _link(
 
 def stem_ids(words: Vocabulary) -> tuple[Int32, int]:
     """Return the id of each word's stem, int32 (V,), and the number of ids; specials keep ids."""
-    ids, stems = dict[str, int](), map(stem, words.words[len(SPECIALS) :])
-    stem_of_word = [ids.setdefault(s, len(ids)) for s in (*SPECIALS, *stems)]
+    ids, stems = dict[int | str, int](), map(stem, words.words[len(SPECIALS) :])
+    specials = range(len(SPECIALS))  # not their spellings, which are stems of words such as <PAD>
+    stem_of_word = [ids.setdefault(s, len(ids)) for s in (*specials, *stems)]
     return np.array(stem_of_word, np.int32), len(ids)
 
 

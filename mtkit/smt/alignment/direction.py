@@ -92,9 +92,10 @@ class Direction:
 
 def _gather(parts: Outputs, name: str, index: Int32, ends: Int64) -> Any:
     """Return the entries index[ends[p] : ends[p + 1]] of each part's array; only these are read."""
-    columns = [mapped(part / f"{name}.npy") for part in parts]
-    out = np.empty((len(index), *columns[0].shape[1:]), columns[0].dtype)
-    for values, (a, b) in zip(columns, pairwise(ends.tolist()), strict=True):
+    like = mapped(parts[0] / f"{name}.npy")
+    out = np.empty((len(index), *like.shape[1:]), like.dtype)
+    for part, (a, b) in zip(parts, pairwise(ends.tolist()), strict=True):
+        values = mapped(part / f"{name}.npy")  # one at a time: a process may open few files
         np.take(values, index[a:b], axis=0, out=out[a:b], mode="clip")  # "raise" would copy ``out``
     return out
 
@@ -114,8 +115,14 @@ def ranked(words: Int32, size: int) -> tuple[Int32, Int32]:
     return np.flatnonzero(occurs).astype(np.int32), (np.cumsum(occurs, dtype=np.int32) - 1)[words]
 
 
+def paired(e: Flat, f: Flat) -> Flat:
+    """Return e with each sentence blank whose f is: its words co-occur with nothing."""
+    I, has_f = np.diff(e.begin), np.diff(f.begin) > 0
+    return Flat(e.words[np.repeat(has_f, I)], np.cumsum(np.append(0, I * has_f)))
+
+
 def cooccurrences(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Places, Int64, Int32]:
-    """Return the places of a shard, its sorted keys, and the classes of e that occur in it."""
+    """Return the places of a shard, its sorted keys, and their classes of e with the empty word."""
     (e_ids, e_rank), (f_ids, f_rank) = (
         ranked(classes[side.words], len(classes)) for side, classes in ((e, e_class), (f, f_class))
     )
@@ -134,8 +141,9 @@ def cooccurrences(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Pla
 
 def _places(into: Path, text: Shards, e: str, f: str, classes: tuple[Path, Path], k: int) -> None:
     """Write the ``Places`` of a shard, its ``key``, and ``ids``, the classes of e in it."""
-    sides = Flat.side(text, e, k), Flat.side(text, f, k)
-    places, key, ids = cooccurrences(*sides, *(load(path) for path in classes))
+    f_side = Flat.side(text, f, k)
+    e_side = paired(Flat.side(text, e, k), f_side)
+    places, key, ids = cooccurrences(e_side, f_side, *(load(path) for path in classes))
     save(into, **places._asdict(), key=key, ids=ids)
 
 
@@ -230,7 +238,7 @@ def em(
         counts = stages.run(f"{step}-counts", _expect, calls)
         old, t = t, stages.run(step, _maximise, [(d, p, counts, alpha) for p in parts])
         stages.forget(f"{step}-counts")
-        if n > 1 and old:
+        if old:
             drop(old, "t")
         sums = load(t[0] / "sums.npy")
         other = model.update(sums[:-1], other)
@@ -262,13 +270,14 @@ def _posterior(
 
 
 def _maximise(into: Path, d: Direction, p: int, counts: Outputs, alpha: float) -> None:
-    """Do the M-step of a part; also write the total of the ``sums`` of all shards."""
+    """Do the M-step of a part; the first also writes the total of the ``sums`` of all shards."""
     cuts, row = load(d.table / "cuts.npy"), load(d.keys[p] / "row.npy")
     c = np.zeros(row[-1])
     for k, out in enumerate(counts):
         c[slots_of(d.keys[p], k)] += load(out / "counts.npy", *cuts[k, p : p + 2].tolist())
     maximise(c, row, alpha)
-    save(into, t=c, sums=summed(out / "sums.npy" for out in counts))
+    total = {"sums": summed(out / "sums.npy" for out in counts)} if p == 0 else {}
+    save(into, t=c, **total)
 
 
 def drop(parts: Outputs, *names: str) -> None:

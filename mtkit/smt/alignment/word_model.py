@@ -19,7 +19,7 @@ from mtkit.smt.alignment import hmm
 from mtkit.smt.alignment.direction import BYTES_PER_KEY, LOW, cooccurrences, cut_keys
 from mtkit.smt.alignment.places import NULL, link_counts, maximise
 from mtkit.smt.alignment.symmetrize import Links, symmetrize, with_probabilities
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, save_arrays
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays
 from mtkit.smt.kernels import kernel
 from mtkit.storage.arrays import load, load_all, save, write_array
 from mtkit.storage.reading import as_fields, damaged, read_json
@@ -36,7 +36,7 @@ from mtkit.text.vocabulary import Sentences, Vocabulary
 
 FLOOR = 1e-6  # of the mass of t, spread over all words f, so that no pair has probability 0
 MIN_T = 1e-5  # smaller t are not written to the model
-MIN_COUNT = 1e-6  # c(f|e) of a shard; smaller ones cannot become a t that is kept
+MIN_COUNT = 1e-6  # c(f|e) of a shard; smaller ones hardly ever become a t that is kept
 
 
 class Translations(NamedTuple):
@@ -86,7 +86,7 @@ class WordModel:
 
     def save(self, directory: Path) -> None:
         """Write three ``.npy`` files and a JSON file; create ``directory`` if needed."""
-        save_arrays(directory, row=self.row, column=self.column, t=self.t)
+        save(directory, row=self.row, column=self.column, t=self.t)
         text = json.dumps({"f_size": self.f_size, "jumps": self.jumps.tolist()})
         (directory / "hmm.json").write_text(text, encoding="utf-8")
 

@@ -133,7 +133,7 @@ def _read_sections(path: Path) -> tuple[list[str], list[Section]]:
     lines = [line for _, line in text_of(path)]
     announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
     if (order := len(announced)) > MAX_ORDER:
-        raise InputError(f"{path}: n-grams of {order} words; at most {MAX_ORDER} are read")
+        raise InputError(f"{path}: n-grams of {order} words; the limit is {MAX_ORDER}")
     names = [b"\\data\\", *(b"\\%d-grams:" % k for k in range(1, order + 1)), b"\\end\\"]
     heads = [(i, line.strip()) for i, line in enumerate(lines, start=1) if line[:1] == b"\\"]
     end = len(lines), b""

@@ -45,7 +45,6 @@ from mtkit.storage.writing import link
 from mtkit.text.shards import Shards
 from mtkit.text.vocabulary import SPECIALS
 
-BYTES_PER_START = 100  # that a part holds for each of its starts (see ``counts``)
 MIN_STARTS = 1 << 18  # fewest starts per part if the text is split only to occupy all workers
 MAX_NODES = (1 << 31) - 1  # nodes of a model
 
@@ -62,9 +61,8 @@ def build(
     if not text.pairs:
         raise ValueError(NO_TEXT)
     starts = text.tokens[1] + 2 * text.pairs
-    parts = stages.parts(
-        BYTES_PER_START * starts, max(1, min(stages.workers, starts // MIN_STARTS))
-    )
+    least = max(1, min(stages.workers, starts // MIN_STARTS))
+    parts = stages.parts(bytes_per_start(order) * starts, least)
     [words] = stages.run("lm-words", _words, [(text, order, parts)])
     ranges = range(len(load(words / "bounds.npy")) - 1)
     counted = stages.run("lm-counts", _count, [(text, words, part, thresholds) for part in ranges])
@@ -87,6 +85,11 @@ def build(
 
 
 # --- stages
+
+
+def bytes_per_start(order: int) -> int:
+    """Return how many bytes a part holds for each of its starts (see ``counts``)."""
+    return 60 + 8 * order
 
 
 def _lm_words(text: Shards) -> tuple[list[str], Int32]:

@@ -30,18 +30,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.smt.flat import (
-    Bool,
-    Float32,
-    Float64,
-    Int8,
-    Int32,
-    Int64,
-    load_arrays,
-    read_only,
-    save_arrays,
-)
+from mtkit.smt.flat import Bool, Float32, Float64, Int8, Int32, Int64, load_arrays, read_only
 from mtkit.smt.kernels import kernel, lean
+from mtkit.storage.arrays import save
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.structure import (
     MAX_VALUE,
@@ -141,7 +132,7 @@ class NgramModel:
 
     def save(self, directory: Path) -> None:
         """Write ``lm.json`` and one ``.npy`` for each array; create ``directory`` if needed."""
-        save_arrays(directory, **self.arrays._asdict())
+        save(directory, **self.arrays._asdict())
         self.describe(directory)
 
     def describe(self, directory: Path) -> None:

@@ -185,7 +185,7 @@ def _check_feature(kind: str, name: str, feature: Feature) -> None:
     """Raise InputError for a feature or options that mtkit does not support."""
     where, options, weights = feature
     if kind.startswith(("PhraseDictionary", "ProbingPT")) and kind != TABLE:
-        raise InputError(f"{where}: {kind} is a binary table; name the text table, as {TABLE}")
+        raise InputError(f"{where}: {kind} is a binary table; use the text table, {TABLE}")
     if kind not in FEATURES:
         raise InputError(f"{where}: mtkit does not support the feature {kind}; remove it")
     size = len(FEATURES[kind][0])

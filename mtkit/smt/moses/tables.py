@@ -88,9 +88,8 @@ def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[
                 words.extend([target[word] for word in t])
             except (ValueError, IndexError):
                 raise InputError(
-                    f"{path}: line {number}: expected `words ||| words ||| {size} probabilities` "
-                    "without factors, optionally followed by ` ||| links` between words of the "
-                    "phrases; found "
+                    f"{path}: line {number}: expected `source ||| target ||| {size} "
+                    "probabilities`, optionally with ` ||| word links`, without factors; found "
                     f"{line[:60].decode(errors='replace')!r}"
                 ) from None
             length.extend((len(s), len(t)))

@@ -139,7 +139,7 @@ def find_occurrences(into: Path, piece: Piece, words: Path, joined: Path) -> Non
 
 @lean
 def hash_word(key: np.uint64, word: int) -> np.uint64:
-    """Extend the hash of a phrase by ``word``: SplitMix64's finaliser (Steele 2014)."""
+    """Extend the hash of a phrase by ``word``, by multiplications as in ``mix``."""
     z = key ^ np.uint64(word + 1)
     z = (z + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(29))) * np.uint64(0x94D049BB133111EB)

@@ -27,8 +27,8 @@ def stream(path: Path, choice: Choice, file_format: str = "") -> Iterator[Pair]:
         raise InputError(f"{path}: no such file")
     if kind not in READERS:
         raise InputError(
-            f"{path}: unknown format of a file with both languages; name a file of each language, "
-            f"or add --format {'|'.join(READERS)}"
+            f"{path}: one file for both languages, of unknown format; name two files, or add "
+            f"--format {'|'.join(READERS)}"
         )
     return choice.pairs(READERS[kind](path, choice.wanted))
 

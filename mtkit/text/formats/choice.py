@@ -95,8 +95,8 @@ class Choice:
             raise InputError(f"{self.path}: no sentence pairs; expected parallel text")
         if self.wanted and pick(tuple(self.seen), self.wanted) is None:
             raise InputError(
-                f"{self.path}: no text in {' and '.join(self.wanted)}; it holds {contents}; name "
-                "another file, or two of these with --pair"
+                f"{self.path}: no text in {' and '.join(self.wanted)}; found {contents}; choose "
+                "two of these with --pair, or name another file"
             )
         raise InputError(f"{self.path}: none of {self.units:,} units has text in both languages")
 

@@ -123,3 +123,26 @@ def test_an_alignment_resumes_after_any_interruption(
         assert finish(f"{at}", 10**6) == whole, f"interrupted before job {at}"
         at += 37
     assert at > 100
+
+
+def test_words_beside_blank_lines_only_are_not_in_the_model(tmp_path: Path) -> None:
+    """They co-occur with no word, so they have no row in t."""
+    e, f = Flat.of([[2, 3], [WORDS - 1], [2, 4]]), Flat.of([[5], [], [6, 7]])
+    d = direction(tmp_path, e, f, 1, Stages(tmp_path / "stages"))
+    in_rows = {word for part in d.keys for word in load(part / "e.npy").tolist()}
+    in_shards = {word for shard in d.places for word in load(shard / "ids.npy").tolist()}
+    assert in_rows == in_shards == {0, 2, 3, 4}
+
+
+@pytest.mark.parametrize("aligner", ALIGNERS)
+def test_words_spelled_like_specials_are_words(aligner: str, tmp_path: Path) -> None:
+    """A stem is lower case, and that of <PAD> is the spelling of the id 0."""
+    found = []
+    for name, word in (("special", "<PAD>"), ("usual", "<ABC>")):
+        sides = [
+            [[word if w == "00004" else w for w in s] for s in tokens(side)]
+            for side in random_text(5)
+        ]
+        links = aligned(tmp_path / name, sides[0], sides[1], aligner).read_links()
+        found.append([links.source.tolist(), links.target.tolist()])
+    assert found[0] == found[1]

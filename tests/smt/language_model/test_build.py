@@ -36,11 +36,10 @@ def written(directory: Path, sentences: Sentences) -> Shards:
     return shards.write(directory, [([], sentence) for sentence in sentences])
 
 
-def memory_for(text: Shards, parts: int, workers: int = 1) -> int:
+def memory_for(text: Shards, parts: int, order: int, workers: int = 1) -> int:
     """Return the memory that results in at least ``parts`` parts."""
-    return int(
-        build.BYTES_PER_START * (text.tokens[1] + 2 * text.pairs) * workers / 0.4 / (parts - 0.5)
-    )
+    starts = text.tokens[1] + 2 * text.pairs
+    return int(build.bytes_per_start(order) * starts * workers / 0.4 / (parts - 0.5))
 
 
 def parts_of(directory: Path) -> int:
@@ -68,7 +67,7 @@ def test_the_model_equals_that_of_memory_for_any_parts(
     sentences = corpus(order)
     text = written(tmp_path / "text", sentences)
     assert len(text) > 5
-    stages = Stages(tmp_path / "work", workers, memory_for(text, parts, workers))
+    stages = Stages(tmp_path / "work", workers, memory_for(text, parts, order, workers))
     model = build.build(text, stages, tmp_path / "lm", order, prune)
     assert parts_of(tmp_path / "work") >= parts
     assert files(tmp_path / "lm") == trained(tmp_path / "expected", sentences, order, prune)
@@ -95,7 +94,7 @@ def test_real_text_agrees(tmp_path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     sentences = [line.split(" ") for line in lines]
     text = written(tmp_path / "text", sentences)
-    stages = Stages(tmp_path / "work", 2, memory_for(text, 5, 2))
+    stages = Stages(tmp_path / "work", 2, memory_for(text, 5, 5, 2))
     build.build(text, stages, tmp_path / "lm", 5, [0, 0, 1])
     assert parts_of(tmp_path / "work") >= 5
     assert files(tmp_path / "lm") == trained(tmp_path / "expected", sentences, 5, [0, 0, 1])
@@ -159,7 +158,7 @@ def test_a_crashed_run_is_resumed(
 ) -> None:
     sentences, task = corpus(3), getattr(build, name)
     text = written(tmp_path / "text", sentences)
-    stages = Stages(tmp_path / "work", memory=memory_for(text, 4))
+    stages = Stages(tmp_path / "work", memory=memory_for(text, 4, 4))
     monkeypatch.setattr(build, name, crashing(task, at))
     with pytest.raises(CrashError):
         build.build(text, stages, tmp_path / "lm", 4, [0, 0, 1])
@@ -168,7 +167,7 @@ def test_a_crashed_run_is_resumed(
         if earlier != "_smooth":  # done already
             monkeypatch.setattr(build, earlier, _never)
     monkeypatch.setattr(build, name, task)
-    less = Stages(tmp_path / "work", 2, memory=memory_for(text, 9, 2))  # the parts stay the same
+    less = Stages(tmp_path / "work", 2, memory=memory_for(text, 9, 4, 2))  # the parts stay the same
     build.build(text, less, tmp_path / "lm", 4, [0, 0, 1])
     assert files(tmp_path / "lm") == trained(tmp_path / "expected", sentences, 4, [0, 0, 1])
 

@@ -271,28 +271,19 @@ REFUSED = {
     "no-pair": (written("phrases", ""), "phrases: no usable phrase pair"),
     "fields": (
         written("phrases", PHRASES + "a | A\n"),
-        "phrases: line 9: expected `words ||| words |||",
+        "phrases: line 9: expected `source ||| target |||",
     ),
-    "scores": (written("phrases", "a ||| A ||| 1 1 1\n"), "phrases: line 1: expected `words"),
-    "no-score": (written("phrases", "a ||| A ||| 1 1 1 x\n"), "phrases: line 1: expected `words"),
-    "nan-score": (
-        written("phrases", "a ||| A ||| 1 1 1 nan\n"),
-        "phrases: line 1: expected `words",
-    ),
-    "below-0": (written("phrases", "a ||| A ||| 1 1 1 -1\n"), "phrases: line 1: expected `words"),
-    "no-words": (written("phrases", " ||| A ||| 1 1 1 1\n"), "phrases: line 1: expected `words"),
-    "factored": (written("phrases", "a|D ||| A ||| 1 1 1 1\n"), "phrases: line 1: expected `words"),
-    "not-utf8": (
-        written("phrases", b"\xff ||| A ||| 1 1 1 1\n"),
-        "phrases: line 1: expected `words",
-    ),
-    "links": (
-        written("phrases", "a ||| A ||| 1 1 1 1 ||| 0-1\n"),
-        "phrases: line 1: expected `words",
-    ),
+    "scores": (written("phrases", "a ||| A ||| 1 1 1\n"), "phrases: line 1: expected `"),
+    "no-score": (written("phrases", "a ||| A ||| 1 1 1 x\n"), "phrases: line 1: expected `"),
+    "nan-score": (written("phrases", "a ||| A ||| 1 1 1 nan\n"), "phrases: line 1: expected `"),
+    "below-0": (written("phrases", "a ||| A ||| 1 1 1 -1\n"), "phrases: line 1: expected `"),
+    "no-words": (written("phrases", " ||| A ||| 1 1 1 1\n"), "phrases: line 1: expected `"),
+    "factored": (written("phrases", "a|D ||| A ||| 1 1 1 1\n"), "phrases: line 1: expected `"),
+    "not-utf8": (written("phrases", b"\xff ||| A ||| 1 1 1 1\n"), "phrases: line 1: expected `"),
+    "links": (written("phrases", "a ||| A ||| 1 1 1 1 ||| 0-1\n"), "phrases: line 1: expected `"),
     "orders": (
         written("sub/orders.gz", gzip.compress(b"a ||| A ||| 1 1 1\n")),
-        "orders.gz: line 1: expected `words ||| words ||| 6 probabilities`",
+        "orders.gz: line 1: expected `source ||| target ||| 6 probabilities`",
     ),
 }
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from nltk.translate.phrase_based import phrase_extraction
 
-from mtkit.smt.flat import load_arrays, save_arrays
+from mtkit.smt.flat import load_arrays
 from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS
 from mtkit.smt.phrases.table import PhraseTable
+from mtkit.storage.arrays import save
 from tests.support.oracles import phrase_spans
 from tests.support.phrase_pairs import Pairs, extracted, flat, occurrences, random_pairs, spell
 from tests.support.phrase_tables import build_table, extract
@@ -103,7 +104,7 @@ def mask_of(links: frozenset[tuple[int, int]]) -> int:
 def test_the_table_equals_the_equations(tmp_path: Path) -> None:
     pairs = random_pairs(8, n=25)
     table = build_table(*flat(pairs))
-    save_arrays(tmp_path, **table._asdict())
+    save(tmp_path, **table._asdict())
     expected = by_definition(pairs)
     for t in (table, load_arrays(tmp_path, PhraseTable, ("features", "reordering"))):
         found = dict(zip(spell(t), np.exp(t.features).tolist(), strict=True))
