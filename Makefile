@@ -51,14 +51,18 @@ demo: $(READY)  ## train both translators on the embedded corpus, combine and co
 # Numbers of updates, too. The comparison is cached, so that a lecture does not wait for it.
 lecture: $(READY)  ## train the models of docs/lecture.md in lecture/ (15 minutes)
 	@mkdir -p lecture
-	cd lecture && ../$(BIN)/mtkit train-smt --corpus textbook --tune none --out models/textbook
-	cd lecture && ../$(BIN)/mtkit train-smt --weights channel --out models/channel
-	cd lecture && ../$(BIN)/mtkit train-smt --weights noisy-channel --out models/noisy-channel
+	cd lecture && ../$(BIN)/mtkit train-smt --corpus textbook --tune none --out models/textbook --force
+	cd lecture && ../$(BIN)/mtkit train-smt --weights channel --out models/channel --force
+	cd lecture && ../$(BIN)/mtkit train-smt --weights noisy-channel --out models/noisy-channel --force
 	cd lecture && ../$(BIN)/mtkit train-smt
 	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --updates 5300
-	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --attention none --updates 5300 --out models/no-attention
+	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --attention none --updates 5300 --out models/no-attention --force
 	cd lecture && ../$(BIN)/mtkit gradients --html laboratory.html
-	cd lecture && ../$(BIN)/mtkit compare models/smt-en-de models/nmt-en-de models/no-attention >/dev/null
+	cd lecture && ../$(BIN)/mtkit watch house --corpus textbook --html em.html >/dev/null
+	cd lecture && ../$(BIN)/mtkit compare models/nmt-en-de models/no-attention --html attention.html >/dev/null
+	cd lecture && ../$(BIN)/mtkit explain "Where is the next train to Berlin?" --model models/nmt-en-de \
+	  --html why.html >/dev/null
+	cd lecture && ../$(BIN)/mtkit compare models/smt-en-de models/nmt-en-de --html report.html >/dev/null
 
 TEST := -n auto --maxprocesses 4 --dist loadfile  # tests of one file share their models
 

@@ -19,7 +19,7 @@ Systems = Annotated[
     Argument(
         metavar="SYSTEM",
         help="Model directories, NAME=DIR+DIR for an ensemble of networks, or NAME=FILE for the "
-        "translations of another system. [all in models/]",
+        "translations of another system. [all in models/ for the languages of the newest]",
         autocompletion=completion.models,
     ),
 ]

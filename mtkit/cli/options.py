@@ -68,8 +68,8 @@ CorpusName = Annotated[
     str | None,
     Option(
         metavar="NAME|DIR",
-        help="Corpus: everyday (included), the name of one fetched by `mtkit corpus get`, or a "
-        "directory with train.en, train.de, dev.en … or with train.tmx … [everyday]",
+        help="Corpus: everyday or textbook (included), the name of one fetched by `mtkit corpus "
+        "get`, or a directory with train.en, train.de, dev.en … or with train.tmx … [everyday]",
         autocompletion=completion.corpora_here,
     ),
 ]
@@ -148,7 +148,7 @@ Models = Annotated[
     list[Path] | None,
     Argument(
         metavar="MODEL",
-        help="Model directories. [all in models/]",
+        help="Model directories, but no combinations. [all in models/]",
         autocompletion=completion.models,
     ),
 ]

@@ -30,7 +30,7 @@ Discount = Annotated[
     str,
     Option(
         metavar="none|kneser-ney",
-        help="kneser-ney: discount phrase pairs seen once or twice (Foster et al. 2006).",
+        help="kneser-ney: discount the counts of phrase pairs (Foster et al. 2006).",
         autocompletion=completion.among("none", "kneser-ney"),
     ),
 ]

@@ -67,8 +67,8 @@ def split_text(
         if wanted and not len(parts[split]):
             advice = "lower --dev and --test" if split == "train" else f"raise --{split}"
             raise InputError(
-                f"{name}: {split} stays empty: no group of pairs that must stay together is small "
-                f"enough; {advice}"
+                f"{name}: {split} stays empty: groups of pairs that must stay together are too "
+                f"large, or their pairs repeat others; {advice}"
             )
     return Split(parts, int((~has_text).sum()), int((~unique).sum()))
 
