@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mtkit.console import console
 from mtkit.text.corpus import Corpus, open_corpus
@@ -30,6 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("compiled")
 
 
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 os.fsync = lambda _: None  # type: ignore[assignment,misc]  # no test survives a power failure
 
 

@@ -18,6 +18,8 @@ from mtkit.errors import InputError
 from mtkit.laboratory.files import load_laboratory
 from mtkit.manifest import MANIFEST, RECORDS, Manifest
 from mtkit.models import load_any
+from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.recurrent.language_model import LanguageModel, LmConfig
 from tests.support.changes import Change, put
 from tests.support.command import mtkit
 
@@ -278,6 +280,14 @@ def test_a_forged_laboratory_is_refused(tmp_path: Path) -> None:
             load_laboratory(tmp_path)
         with pytest.raises(InputError, match="damaged"):
             load_any(tmp_path)
+
+
+def test_shapes_that_no_network_can_have_are_refused() -> None:
+    with pytest.raises(ValueError, match="hidden is 9, not even"):
+        Seq2Seq(ModelConfig(vocabulary=20, hidden=9))
+    for forged in (LmConfig(20, layers=2, norm=True), LmConfig(20, layers=2, residual="time")):
+        with pytest.raises(ValueError, match="need one layer"):
+            LanguageModel(forged)
 
 
 def test_model_files_have_the_mode_of_any_new_file(nmt_directory: Path, tmp_path: Path) -> None:

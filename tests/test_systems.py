@@ -152,8 +152,9 @@ def test_a_long_line_is_translated_in_pieces(system: System, few: Corpus) -> Non
         assert [text for text, _ in h.token_logprobs].count("</s>") == 1
         last = len(system.tokenize([line])[0]) - 1
         assert all(0 <= s <= last and 0 <= t < len(h.tokens) for s, t in h.alignment)
-    assert [h.score for h in hypotheses] == sorted((h.score for h in hypotheses), reverse=True)
-    best = hypotheses[0]
+    best, *others = hypotheses
+    assert [h.score for h in others] == sorted((h.score for h in others), reverse=True)
+    assert system.translate([line])[0][0] == best
     assert max(s for s, _ in best.alignment) > last - 20  # shifted to the position of the piece
     assert system.translate([sentences[0]])[0][0].pieces == 1
     assert system.translate(["", line], 30)[1] == hypotheses

@@ -39,9 +39,10 @@ def combine(
         raise InputError(f"a system cannot be called {SHARED!r}; rename it with NAME=DIR")
     check(models)
     first = Manifest.read(next(iter(models.values()))[0])
-    dev = (dev or named_dev(models)).without_empty()
+    whole = dev or named_dev(models)  # whose lines n-best lists are numbered by
+    dev = whole.without_empty()
     with replacing(out) as directory:
-        parts = [open_part(name, paths, first, dev) for name, paths in named.items()]
+        parts = [open_part(name, paths, first, whole) for name, paths in named.items()]
         system = Combination(parts, first.word_tokenizer, {})
         system.limit_threads(threads)
         tuned, candidates = _tuned(system, dev)
@@ -67,8 +68,8 @@ def open_part(name: str, paths: Paths, first: Manifest, dev: Bitext) -> Part:
     """Open a model for the languages of ``first``, or read n-best lists of the dev set."""
     if paths[0].is_dir():
         return Part.open(name, paths, first.languages)
-    other = OtherSystem(name)
-    other.read(paths[0], dev.source, first.word_tokenizer)
+    other = OtherSystem(name, first.word_tokenizer)
+    other.read(paths[0], dev.source)
     return Part(name, (), other)
 
 

@@ -27,9 +27,13 @@ SIZES = {"smt": 30, "nmt": 5}  # length of a part's n-best list, by kind
 
 @dataclass(eq=False)
 class OtherSystem:
-    """A system known only by its n-best lists; it cannot score other translations."""
+    """A system known only by its n-best lists; it cannot score other translations.
+
+    by_source: the lists by ``_key`` of the source.
+    """
 
     name: str
+    tokenizer: WordTokenizer
     by_source: Mapping[str, list[Hypothesis]] = field(default_factory=dict)
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
@@ -42,19 +46,30 @@ class OtherSystem:
                 f"{self.name} is not a model; give its n-best lists of this text, as in "
                 f"`mtkit translate --lists {self.name}=FILE`"
             )
-        return [self.by_source.get(sentence, [])[:n_best] for sentence in sentences]
+        return [self.by_source.get(self._key(sentence), [])[:n_best] for sentence in sentences]
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
         """See ``System``. ``model`` is the score in the lists; None for other translations."""
         by_text = {x: {y.text: y.score for y in ys} for x, ys in self.by_source.items()}
-        return [Score(model=by_text.get(x, {}).get(y)) for x, y in pairs]
+        scores = {x: by_text.get(self._key(x), {}) for x in {x for x, _ in pairs}}
+        return [Score(model=scores[x].get(y)) for x, y in pairs]
 
-    def read(self, file: Path, sources: Sequence[str], tokenizer: WordTokenizer) -> None:
+    def missing(self, sources: Sequence[str]) -> int:
+        """Return how many of ``sources`` have no list."""
+        return sum(self._key(source) not in self.by_source for source in sources)
+
+    def _key(self, sentence: str) -> str:
+        """Return the sentence as the combination spells its tokens."""
+        return self.tokenizer.detokenize(self.tokenizer.tokenize(sentence))
+
+    def read(self, file: Path, sources: Sequence[str]) -> None:
         """Read lines ``number ||| translation ||| … ||| score``, as Moses and mtkit write them.
 
-        Numbers are indices into ``sources``. Raises InputError, which names the line, for others.
+        Numbers are indices into ``sources``; a sentence that occurs again keeps its first list, a
+        translation its first place. Raises InputError, which names the line, for other lines.
         """
-        lists: dict[str, list[Hypothesis]] = {}
+        lists: dict[str, dict[str, Hypothesis]] = {}
+        first: dict[str, str] = {}  # number of each list
         for n, line in enumerate(read_lines(file), 1):
             number, *columns = line.split(" ||| ")
             try:
@@ -64,11 +79,13 @@ class OtherSystem:
                     f"{file}: line {n}: expected `number ||| translation ||| score`, numbers from "
                     f"0 to {len(sources) - 1}, found {line[:60]!r}"
                 ) from None
-            text = text.strip()
-            lists.setdefault(source, []).append(Hypothesis(text, tokenizer.tokenize(text), score))
+            text, key = text.strip(), self._key(source)
+            if first.setdefault(key, number) == number:
+                y = Hypothesis(text, self.tokenizer.tokenize(text), score)
+                lists.setdefault(key, {}).setdefault(text, y)
         if not lists:
             raise InputError(f"{file}: the file is empty; expected n-best lists")
-        self.by_source = lists
+        self.by_source = {key: list(ys.values()) for key, ys in lists.items()}
 
 
 @dataclass(frozen=True)
@@ -153,7 +170,7 @@ def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool)
     (directory / PARTS).write_text(text + "\n", encoding="utf-8")
 
 
-def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
+def read_parts(directory: Path, manifest: Manifest) -> list[Part]:
     """Open the parts of the combination in ``directory``.
 
     Raises InputError if one is missing or has changed since it was combined.
@@ -171,8 +188,10 @@ def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
                     f"{directory}: its system {name} ({path}) has changed; run `mtkit combine` "
                     "again"
                 )
-        opened = Part.open(name, paths, languages) if paths else Part(name, (), OtherSystem(name))
-        parts.append(opened)
+        if paths:
+            parts.append(Part.open(name, paths, manifest.languages))
+        else:
+            parts.append(Part(name, (), OtherSystem(name, manifest.word_tokenizer)))
     return parts
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Self
@@ -29,7 +30,7 @@ from mtkit.manifest import COMBINATION, MANIFEST, Manifest
 from mtkit.smt.flat import Float64
 from mtkit.smt.system import SmtSystem
 from mtkit.storage.reading import check_weight, read_json, unfit
-from mtkit.system import Candidate, Hypothesis, PoolReasons, Score, System, Term
+from mtkit.system import EMPTY, Candidate, Hypothesis, PoolReasons, Score, System, Term
 from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer
@@ -56,7 +57,7 @@ class Combination:
     def load(cls, directory: Path) -> Self:
         """Read a model directory. Raises InputError if a part is missing or has changed."""
         manifest = Manifest.read(directory)
-        parts = read_parts(directory, manifest.languages)
+        parts = read_parts(directory, manifest)
         weights = read_weights(directory / WEIGHTS, [part.name for part in parts])
         ratio = manifest.config.get("length_ratio", 1.0)
         check_weight(directory / MANIFEST, "length_ratio", ratio)
@@ -93,8 +94,7 @@ class Combination:
         ``features`` are the f_k, named PART.FEATURE; ``places`` are the ranks in the parts' lists.
         """
         if part := self.only_translator:
-            lists = part.system.translate(sentences, n_best)
-            return [[replace(h, places={part.name: k}) for k, h in enumerate(row)] for row in lists]
+            return self._translations_of(part, sentences, n_best)
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         sizes = [[1 if len(w) <= MAX_CHARACTERS else MAX_WORDS + 1 for w in line] for line in words]
         spans = [cut(line, costs, MAX_WORDS) for line, costs in zip(words, sizes, strict=True)]
@@ -112,6 +112,25 @@ class Combination:
             ]
 
         return by_pieces(words, spans, translate, n_best, detokenize)
+
+    def _translations_of(
+        self, part: Part, sentences: Sequence[str], n_best: int
+    ) -> list[list[Hypothesis]]:
+        """Return its n-best lists, with candidates that obey the glossary first.
+
+        A sentence without a list is copied.
+        """
+        size = max(n_best, part.size) if self.glossary.entries else n_best
+        rows = list[list[Hypothesis]]()
+        for words, text, row in zip(
+            self.tokenize(sentences), sentences, part.system.translate(sentences, size), strict=True
+        ):
+            ys = [replace(y, places={part.name: k}) for k, y in enumerate(row)]
+            ys = ys or [Hypothesis.copied(words, text) if words else EMPTY]
+            if self.glossary.matches(words):
+                ys.sort(key=partial(self._disobeys, words))
+            rows.append(ys[:n_best])
+        return rows
 
     def pool(self, pieces: Sequence[Sequence[str]]) -> Pool:
         """Return candidates and features for sentences given as word tokens."""
@@ -143,7 +162,7 @@ class Combination:
             far = [not is_plausible(len(words), n, self.length_ratio) for n in lengths]
             order = order[np.argsort(far, kind="stable")]
             if self.glossary.matches(words):
-                disobeys = [not self._obeys(words, pool.candidates[i]) for i in order.tolist()]
+                disobeys = [self._disobeys(words, pool.candidates[i]) for i in order.tolist()]
                 order = order[np.argsort(disobeys, kind="stable")]
             ranked.append([
                 replace(
@@ -161,9 +180,9 @@ class Combination:
         weights = {(p, f): w for p in names for f, w in self.weights.get(p, {}).items()}
         return {name: weight for name, weight in weights.items() if weight}
 
-    def _obeys(self, words: Sequence[str], y: Hypothesis) -> bool:
+    def _disobeys(self, words: Sequence[str], y: Hypothesis) -> bool:
         compliance = self.glossary.compliance([words], [y.tokens])
-        return compliance.complied == compliance.matches
+        return compliance.complied < compliance.matches
 
     def use_glossary(self, glossary: Glossary) -> None:
         """Pass the glossary to the statistical parts, and prefer candidates that obey it."""
@@ -181,8 +200,8 @@ class Combination:
         if name not in others:
             hint = f"; choose one of {', '.join(others)}" if others else ""
             raise InputError(f"--lists {name}: the combination has no such external system{hint}")
-        others[name].read(file, sources, self.tokenizer)
-        if missing := sum(source not in others[name].by_source for source in sources):
+        others[name].read(file, sources)
+        if missing := others[name].missing(sources):
             note(f"{file}: no n-best list for {missing:,} of {len(sources):,} lines")
 
     def explain(self, sentence: str) -> PoolReasons:

@@ -7,7 +7,7 @@ each system's own choice: weight 1 for its ``model``, −1 for ``unreached``. Th
 Cross-validation estimates the quality on other text, and decides between small and large steps
 (``SCHEDULES``): each fold of the dev set is translated with weights tuned on the other ``FOLDS`` −
 1. One division of 1,000 sentences errs by about 0.2 BLEU, enough to reject a useful combination;
-therefore the results of ``DIVISIONS`` random divisions are added up. Best means highest ``merit``
+therefore the results of ``DIVISIONS`` random divisions are averaged. Best means highest ``merit``
 (``smt.tuning.bleu``). How much the gain would differ on other sentences of the same kind is
 estimated by resampling those of the dev set (``evaluation.means``).
 
@@ -30,7 +30,7 @@ from mtkit.combination.pool import Name, Pool
 from mtkit.combination.system import Weights
 from mtkit.evaluation.means import Interval, draws, interval
 from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int32, Int64
-from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu, merit, statistics, wer
+from mtkit.smt.tuning.bleu import ORDER, bleu, merit, statistics, wer
 from mtkit.smt.tuning.lists import Lists, best, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
 
@@ -50,8 +50,8 @@ class Figures:
 
     @classmethod
     def of(cls, chosen: Int32) -> Figures:
-        """Return the scores for the statistics of all choices, (…, COLUMNS)."""
-        total = chosen.reshape(-1, COLUMNS).sum(0, dtype=np.int64)
+        """Return the scores for the statistics of S choices, (S, COLUMNS) or (DIVISIONS, S, …)."""
+        total = chosen.reshape(-1, *chosen.shape[-2:]).sum(1, dtype=np.int64).mean(0)
         return cls(float(bleu(total)), float(wer(total)), float(merit(total)))
 
 
@@ -98,7 +98,7 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
         alone,
         best_alone,
         Figures.of(true[rows]),
-        _gain(true[rows].sum(0), true[own[best_alone]].astype(np.int64)),
+        _gain(true[rows].mean(0), true[own[best_alone]].astype(float)),
         Figures.of(true[best(lists, scores(features, λ))]),
         Figures.of(true[oracle(pool.begin, true)]),
     )
@@ -129,7 +129,7 @@ def _cross_validated(lists: Lists, starts: Sequence[Float64], schedule: Schedule
     return rows
 
 
-def _gain(a: Int64, b: Int64) -> Interval:
+def _gain(a: Float64, b: Float64) -> Interval:
     """Return BLEU of choices ``a`` minus that of ``b``, (S, COLUMNS), over resampled sentences."""
     resamples = [len(chosen) * draws(len(chosen)) @ chosen for chosen in (a, b)]
     gains = [bleu(x) - bleu(y) for x, y in zip(*resamples, strict=True)]

@@ -8,7 +8,8 @@ Every output has one of these origins:
     in p's list              only the list of p contains it, and not first
     in several lists         several lists contain it, none of them first
     crossed                  no list contains it: two candidates were crossed
-    in pieces                the sentence was too long to be translated at once
+    in pieces or copied      the sentence was too long to be translated at once, or it is blank or
+                             one long word
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from mtkit.text.corpus import Bitext
 
 FIRST_OF_ALL, FIRST_OF_SEVERAL = "first in all lists", "first in several lists"
 SEVERAL = "in several lists"
-CROSSED, PIECES = "crossed", "in pieces"
+CROSSED, APART = "crossed", "in pieces or copied"
 
 
 @dataclass(frozen=True)
 class Chosen:
     """The choices of a combination for the N sentences of a test set."""
 
-    places: Sequence[Mapping[str, int] | None]  # system → its rank, from 0; None: in pieces
+    places: Sequence[Mapping[str, int] | None]  # system → its rank, from 0; None: apart
     alone: Mapping[str, Lines]  # the first translation of each system
     oracle: Lines  # the candidates of the highest sentence BLEU
     candidates: float  # mean number per sentence
@@ -42,7 +43,11 @@ class Chosen:
         """Collect the choices of ``system`` on ``test``. best: its outputs."""
         words = system.tokenize(test.source)
         short = [i for i, line in enumerate(words) if is_accepted(line)]
-        places = [h.places if h.pieces == 1 else None for h in best]
+        accepted = set(short)
+        places = [
+            h.places if h.pieces == 1 and (h.places or i in accepted) else None
+            for i, h in enumerate(best)
+        ]
         outputs = [h.text for h in best]
         alone = {part.name: list(outputs) for part in system.used_parts if not part.reverse}
         if not short:
@@ -95,7 +100,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
             label, len(sentences), rows.score("bleu", sentences),
             {name: statistics.score("bleu", sentences) for name, statistics in alone.items()},
         )
-        for label in (*order, SEVERAL, CROSSED, PIECES)
+        for label in (*order, SEVERAL, CROSSED, APART)
         if (sentences := [i for i, output_label in enumerate(labels) if output_label == label])
     ]  # fmt: skip
     oracle_rows = scorer.count(chosen.oracle, ["bleu", "chrf"])
@@ -106,7 +111,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
 def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
     """Return the origin of an output; see the head of the module."""
     if places is None:
-        return PIECES
+        return APART
     first = [name for name in names if places.get(name) == 0]
     if len(first) == len(names):
         return FIRST_OF_ALL

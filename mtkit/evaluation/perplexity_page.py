@@ -291,7 +291,8 @@ def _charts(models: Sequence[TextPerplexity]) -> list[Chart]:
     charts = []
     for question, (name, x) in product(MEANINGS, CHARTED.items()):
         splits = {m.name: m.splits.get(question, {}).get(name, []) for m in models}
-        labels = [g.label for g in max(splits.values(), key=len) if g.tokens and g.label != END]
+        used = {g.label for groups in splits.values() for g in groups if g.tokens} - {END}
+        labels = [g.label for g in max(splits.values(), key=len) if g.label in used]
         lines = tuple(
             Line(model, points)
             for model, groups in splits.items()

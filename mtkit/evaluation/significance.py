@@ -159,8 +159,9 @@ def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> P
         np.array([scorer.score(metric, total).score for total in totals.tolist()])
         for totals in (y.sum(0) + gained, x.sum(0) - gained)
     )
-    p = _p_value(np.abs(drawn - δ) >= abs(δ))
-    q = _p_value(np.abs(first - second) >= abs(δ))
+    as_large = abs(δ) * (1 - 1e-9)  # sums of scores that are equal differ by rounding
+    p = _p_value(np.abs(drawn - δ) >= as_large)
+    q = _p_value(np.abs(first - second) >= as_large)
     sacrebleu: float | None = 1.0
     if metric not in scorer.metrics:
         sacrebleu = None

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.console import note, progress, step
+from mtkit.errors import InputError
 from mtkit.laboratory import study
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.study import Ids, Laboratory, Plan, Study, Windows
 from mtkit.manifest import check_intact
 from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recipe import PRESETS, Attention
+from mtkit.nmt.recurrent.language_model import LENGTH
 from mtkit.nmt.recurrent.probe import norms_by_steps
 from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training.build import train_and_dev, train_nmt
@@ -80,11 +82,20 @@ def measure_again(
 
 
 def _texts(corpus: Corpus, tokenizer: WordTokenizer, words: Vocabulary | int) -> Texts:
-    """Return a study's texts. words: the vocabulary, or how many of the most frequent words."""
+    """Return a study's texts. words: the vocabulary, or how many of the most frequent words.
+
+    Raises InputError if the training text is too short for a chunk at any offset.
+    """
     text, dev = train_and_dev(corpus.train, corpus.dev)
     train, held_out = ([tokenizer.tokenize(line) for line in side.target] for side in (text, dev))
     vocab = study.frequent(train, words) if isinstance(words, int) else words
-    return Texts(vocab, study.stream(train, vocab), study.windows(held_out, vocab), dev)
+    stream = study.stream(train, vocab)
+    if len(stream) < 2 * LENGTH - 1:
+        raise InputError(
+            f"{text.paths[1]}: {len(stream)} tokens are too few to train on; expected at least "
+            f"{2 * LENGTH - 1}"
+        )
+    return Texts(vocab, stream, study.windows(held_out, vocab), dev)
 
 
 def _measure(

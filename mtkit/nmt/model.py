@@ -153,6 +153,8 @@ class Seq2Seq(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        if config.hidden % 2:
+            raise ValueError(f"hidden is {config.hidden}, not even; each direction has half of it")
         self.config = config
         E, D, cell = config.embedding, config.hidden, CELLS[config.cell]
         self.embedding = nn.Embedding(config.vocabulary, E, padding_idx=PAD)

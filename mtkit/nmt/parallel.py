@@ -71,20 +71,23 @@ def device() -> torch.device:
     return torch.device("cuda", LOCAL_RANK) if gpu else torch.device("cpu")
 
 
-def resolved(precision: Precision) -> Precision:
+def resolved(precision: Precision, on: str = "") -> Precision:
     """Return ``precision`` with ``auto`` replaced by what suits this machine.
+
+    on: "cpu" or "cuda"; "" for that of ``device``.
 
     Raises ValueError for an unknown name, InputError for bf16 if this processor cannot run an LSTM
     in bfloat16.
     """
     if precision not in get_args(Precision):
         raise ValueError(f"{precision}: not one of {', '.join(get_args(Precision))}")
-    if precision == "bf16" and device().type == "cpu" and not _has_bf16():
+    on = on or device().type
+    if precision == "bf16" and on == "cpu" and not _has_bf16():
         raise InputError("--precision bf16: this processor lacks AVX-512; use --precision fp32")
     if precision != "auto":
         return precision
-    if device().type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    if on == "cuda":  # older GPUs emulate bf16, slowly
+        return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp32"
     if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.6
         return "fp32"
     capabilities = torch.cpu.get_capabilities()

@@ -263,7 +263,7 @@ def train_smt(
     """
     start = time.perf_counter()
     train = _without_long(corpus.train.without_empty(), tokenizer)
-    dev = corpus.dev and corpus.dev.without_empty()
+    dev = corpus.dev and _without_long(corpus.dev.without_empty(), tokenizer)
     text = replace(corpus, train=train, dev=dev)
     settings = {"config": asdict(config), "tokenizer": asdict(tokenizer), "weights": weights}
     mark = fingerprint(settings, [side.digest() for side in (train, dev) if side])

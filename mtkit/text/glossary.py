@@ -149,10 +149,9 @@ class Glossary:
         exact = _longest_spans(words, self.entries)
         if not self.inflected:
             return exact
-        spans, begin = list[tuple[int, int]](), 0
+        spans, begin, stems = list[tuple[int, int]](), 0, _stems(words)
         for start, end in [*exact, (len(words), len(words))]:
-            inexact = _longest_spans(_stems(words[begin:start]), self._by_stems)
-            spans += [(begin + i, begin + j) for i, j in inexact]
+            spans += _longest_spans(stems, self._by_stems, begin, start)
             spans += [(start, end)] * (end > start)
             begin = end
         return spans
@@ -160,7 +159,10 @@ class Glossary:
     def _sources(self, words: Sequence[str], start: int, end: int) -> list[Words]:
         """Return the source phrases that match there: an exact one, else all with these stems."""
         exact = next((v for v in _variants(words, start, end) if v in self.entries), None)
-        return [exact] if exact else self._by_stems[_stems(words[start:end])]
+        if exact:
+            return [exact]
+        inexact = _variants(_stems(words), start, end)
+        return next(self._by_stems[v] for v in inexact if v in self._by_stems)
 
     @cached_property
     def _by_stems(self) -> dict[Words, list[Words]]:
@@ -206,12 +208,14 @@ def _length_error(term: Term, source: Words, target: Words) -> str:
     return ""
 
 
-def _longest_spans(words: Sequence[str], phrases: Collection[Words]) -> list[tuple[int, int]]:
-    """Return (start, end) of the longest phrases in ``words`` from left to right, disjoint."""
-    spans, start = list[tuple[int, int]](), 0
+def _longest_spans(
+    words: Sequence[str], phrases: Collection[Words], start: int = 0, stop: int | None = None
+) -> list[tuple[int, int]]:
+    """Return (start, end) of the longest phrases in words[start:stop], left to right, disjoint."""
+    spans, stop = list[tuple[int, int]](), len(words) if stop is None else stop
     longest = max(map(len, phrases), default=0)
-    while start < len(words):
-        ends = range(min(start + longest, len(words)), start, -1)
+    while start < stop:
+        ends = range(min(start + longest, stop), start, -1)
         end = next((e for e in ends if any(v in phrases for v in _variants(words, start, e))), None)
         spans += [(start, end)] if end else []
         start = end or start + 1

@@ -86,15 +86,20 @@ def _ends_with(marks: frozenset[str], words: Sequence[str], i: int) -> bool:
 def join(
     pieces: Sequence[Sequence[Hypothesis]], spans: Sequence[Span], k: int, detokenize: Detokenize
 ) -> list[Hypothesis]:
-    """Return the k best of the whole from the k best of each piece; all lists are best first."""
+    """Return the k best of the whole from the k best of each piece; all lists are best first.
+
+    The first of each piece make the first of the whole, even if others have higher scores.
+    """
     if len(pieces) == 1:
         return list(pieces[0])
+    ranked = [sorted(piece, key=lambda h: -h.score) for piece in pieces]
+    sums = best_sums([[h.score for h in row] for row in ranked], k)
+    lists = ([row[i] for row, i in zip(ranked, indices, strict=True)] for _, indices in sums)
     by_text: dict[str, Hypothesis] = {}  # different pieces may join to the same text
-    for score, indices in best_sums([[h.score for h in piece] for piece in pieces], k):
-        parts = [piece[i] for piece, i in zip(pieces, indices, strict=True)]
-        joined = _concatenate(parts, spans, score, detokenize)
+    for parts in chain([[piece[0] for piece in pieces]], lists):
+        joined = _concatenate(parts, spans, sum(h.score for h in parts), detokenize)
         by_text.setdefault(joined.text, joined)
-    return list(by_text.values())
+    return list(by_text.values())[:k]
 
 
 def best_sums(rows: Sequence[Sequence[float]], k: int) -> list[tuple[float, list[int]]]:

@@ -13,7 +13,6 @@ from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.formats import tbx
 from mtkit.text.formats.choice import LINES_SHOWN, Pair, listed, one_line, pick
-from mtkit.text.formats.codes import ROLES
 from mtkit.text.formats.tsv import header
 from mtkit.text.languages import base, language_called, without_packed_suffix
 from mtkit.text.lines import iterate_lines
@@ -49,22 +48,25 @@ def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
 def _read_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
     """Yield the terms of TAB-separated lines.
 
-    Blank lines and lines that begin with # are skipped. So is a first line with the words source
-    and target, or with the wanted codes in this order.
+    Blank lines and lines that begin with # are skipped. A first line may name the columns, as in
+    ``_read_csv``.
     """
-    is_first, headings = True, {ROLES, tuple(code.lower() for code in wanted or ())}
+    columns: tuple[int, int] | None = None
     for number, line in enumerate(iterate_lines(path), 1):
-        if line.strip() and not line.startswith("#"):
-            where, sides = f"{path}: line {number}", line.split("\t")
-            was_first, is_first = is_first, False
-            if was_first and tuple(s.strip().lower() for s in sides) in headings:
+        if not line.strip() or line.startswith("#"):
+            continue
+        where, sides = f"{path}: line {number}", line.split("\t")
+        if len(sides) != 2:
+            raise InputError(
+                f"{where}: expected two columns separated by one TAB; found {len(sides)}"
+            )
+        if columns is None:
+            if column_of := _column_names(sides, wanted, path, number):
+                columns = _columns(column_of, wanted, where)
                 continue
-            if len(sides) != 2:
-                raise InputError(
-                    f"{where}: expected two columns separated by one TAB; found {len(sides)}"
-                )
-            source, target = (side.strip() for side in sides)
-            yield Term(where, source, target)
+            columns = 0, 1
+        source, target = (sides[column].strip() for column in columns)
+        yield Term(where, source, target)
 
 
 def _read_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
@@ -80,7 +82,7 @@ def _read_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
     for number, row in _rows(path):
         where = f"{path}: line {number}"
         if columns is None:
-            if column_of := header(row, wanted or (), path, number) or _named_columns(row, wanted):
+            if column_of := _column_names(row, wanted, path, number):
                 columns = _columns(column_of, wanted, where)
                 continue
             columns, exactly_two = (0, 1), True
@@ -102,8 +104,10 @@ def _read_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
         note(f"{path}: {rows} lack a term in one language; left out (line {lines})")
 
 
-def _named_columns(row: Sequence[str], wanted: Pair | None) -> dict[str, int]:
-    """Return language → column if a row names both wanted languages, as in English;German."""
+def _column_names(row: list[str], wanted: Pair | None, path: Path, line: int) -> dict[str, int]:
+    """Return language → column if a row names two by codes, or both wanted, as English;German."""
+    if column_of := header(row, wanted or (), path, line):
+        return column_of
     codes = [language_called(cell) for cell in row]
     columns = {name: codes.index(base(name)) for name in wanted or () if base(name) in codes}
     return columns if len(columns) == 2 else {}

@@ -11,7 +11,7 @@ import pytest
 
 from mtkit.manifest import Manifest
 from mtkit.nmt import recipe
-from mtkit.nmt.training import plan, train
+from mtkit.nmt.training import build, plan, train
 from mtkit.nmt.training.build import CHECKPOINT
 from mtkit.storage.stages import stages_directory
 from tests.support.command import mtkit
@@ -158,16 +158,26 @@ def test_auto_chooses_by_text_and_budget_and_keeps_its_choice(
     def killed(*_: object) -> None:
         raise KilledError
 
+    def killed_early(run: train.Run, *_: object) -> None:
+        run.keep()
+        raise KilledError
+
     mtkit(*call, "--out", "whole", cwd=tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(train.Run, "validate", killed)
         with pytest.raises(KilledError):
             mtkit(*call, "--out", "again", cwd=tmp_path)
     assert (stages_directory(tmp_path / "again") / CHECKPOINT).exists()
+    with monkeypatch.context() as patch:  # killed while it measures the time of an update
+        patch.setattr(build, "plan", killed_early)
+        with pytest.raises(KilledError):
+            mtkit(*call, "--out", "early", cwd=tmp_path)
+    assert (stages_directory(tmp_path / "early") / CHECKPOINT).exists()
+    mtkit(*call, "--out", "early", "--resume", cwd=tmp_path)
     monkeypatch.setattr(recipe, "SHORT_BELOW", 0)  # as at another speed
     mtkit(*call, "--out", "again", "--resume", cwd=tmp_path)
-    a, b = (Manifest.read(tmp_path / name).config for name in ("whole", "again"))
-    assert a == b
+    a, b, c = (Manifest.read(tmp_path / name).config for name in ("whole", "again", "early"))
+    assert a == b == c
 
 
 def test_a_time_budget_is_planned_once_for_all_seeds(

@@ -12,10 +12,10 @@ import pytest
 
 import mtkit
 from mtkit.combination.combine import combine
-from mtkit.combination.parts import PARTS, size, with_parts
+from mtkit.combination.parts import PARTS, OtherSystem, Part, size, with_parts
 from mtkit.combination.pool import Pool
 from mtkit.combination.system import WEIGHTS, Combination
-from mtkit.combination.tune import tune, without_length_gain
+from mtkit.combination.tune import Figures, tune, without_length_gain
 from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, model_size
@@ -23,6 +23,7 @@ from mtkit.smt.tuning.bleu import COLUMNS, ORDER
 from mtkit.system import Hypothesis, Score
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.glossary import Glossary
+from mtkit.text.tokenizer import WordTokenizer
 from tests.support.corpora import first
 
 
@@ -290,6 +291,20 @@ def test_lines_that_are_all_too_long_have_no_candidates(
     assert chosen.candidates == 0
 
 
+def test_blank_lines_and_very_long_words_come_from_no_list(combination: Combination) -> None:
+    lines = ["", "x" * 101, "The train is here."]
+    best = [ys[0] for ys in combination.translate(lines)]
+    chosen = Chosen.of(combination, best, Bitext(lines, lines, (Path("x"), Path("y"))))
+    assert chosen.places[:2] == [None, None]
+    assert chosen.places[2]
+
+
+def test_several_equal_choices_have_the_scores_of_one() -> None:
+    """BLEU counts an order without a match as a part of a match."""
+    statistics = np.array([[3, 1, 0, 0, 5, 4, 3, 2, 5, 2]] * 7, np.int32)
+    assert Figures.of(np.stack([statistics] * 5)) == Figures.of(statistics)
+
+
 def test_bad_weights_are_refused(combination_directory: Path, tmp_path: Path) -> None:
     place = copied(combination_directory, tmp_path / "combined")
     for text, message in (
@@ -394,3 +409,45 @@ def test_an_external_system_needs_only_lists(
         (tmp_path / "bad").write_text(f"0 ||| x ||| 1\n{row}\n", encoding="utf-8")
         with pytest.raises(InputError, match=r"bad: line 2: expected `number .*from 0 to 2, found"):
             system.use_lists("oracle", tmp_path / "bad", test)
+
+
+def test_lists_are_found_by_what_the_combination_reads(tmp_path: Path) -> None:
+    """Spaces and capitals that its tokens do not keep do not matter."""
+    other = OtherSystem("other", WordTokenizer("none", lowercase=True))
+    lists = "0 ||| a ||| -1\n0 ||| b ||| -2\n0 ||| a ||| -5\n1 ||| c ||| -1\n2 ||| d ||| -9\n"
+    (tmp_path / "lists").write_text(lists, encoding="utf-8")
+    sources = ["The  train ", "Ein", "the train", "none"]
+    other.read(tmp_path / "lists", sources)
+    found = [[(y.text, y.score) for y in ys] for ys in other.translate(sources, 9)]
+    assert found == [[("a", -1), ("b", -2)], [("c", -1)], [("a", -1), ("b", -2)], []]
+    pairs = [("the train", "a"), ("The  train ", "b"), ("the train", "d"), ("none", "a")]
+    assert [score.model for score in other.score(pairs)] == [-1, -2, None, None]
+    assert other.missing(sources) == 1
+
+
+def test_a_system_with_all_the_weight_may_lack_lists_and_prefers_the_glossary(
+    tmp_path: Path,
+) -> None:
+    tokenizer = WordTokenizer("none")
+    other = OtherSystem("other", tokenizer)
+    (tmp_path / "lists").write_text("0 ||| Ein Zug ||| -1\n0 ||| Ein Bus ||| -2\n", "utf-8")
+    lines = ["a train", "not here", ""]
+    other.read(tmp_path / "lists", lines)
+    system = Combination([Part("other", (), other)], tokenizer, {"other": {"model": 1.0}})
+    assert [ys[0].text for ys in system.translate(lines)] == ["Ein Zug", "not here", ""]
+    system.use_glossary(Glossary({("train",): [("Bus",)]}))
+    [[best], *_] = system.translate(lines)
+    assert (best.text, best.places) == ("Ein Bus", {"other": 1})
+
+
+def test_lists_are_numbered_by_the_lines_of_the_file(
+    smt_directory: Path, few: Corpus, tmp_path: Path
+) -> None:
+    """Also by its blank lines."""
+    dev = first(few.dev, 20)
+    with_blanks = replace(dev, source=["", *dev.source], target=["", *dev.target])
+    rows = [f"{n} ||| {line} ||| 0.5" for n, line in enumerate(with_blanks.target)]
+    (tmp_path / "dev.nbest").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    parts = {"smt": (smt_directory,), "oracle": (tmp_path / "dev.nbest",)}
+    manifest = combine(parts, with_blanks, tmp_path / "out")
+    assert manifest.figures["dev"]["alone"]["oracle"]["bleu"] == pytest.approx(100)

@@ -102,6 +102,8 @@ def test_a_combination_of_one_system_is_no_rival_of_that_system() -> None:
     chooses = conclude(compared(SMT, NMT, copying(NMT, "")))
     assert not any("translations." in sentence for sentence in chooses)
     assert conclude(compared(NMT, copy))[2] == "combined = nmt's translations."
+    assert conclude(compared(SMT, replace(copy, name="nmt"), pairs=PAIRS))[0] == said[0]
+    assert conclude(compared(replace(copy, name="nmt")))
 
 
 def test_a_quick_comparison_says_what_it_does_not_know() -> None:

@@ -64,6 +64,16 @@ def test_external_scores_are_tested_if_both_have_them(report: Comparison) -> Non
     assert order == [("smt", "nmt"), ("smt", "other"), ("nmt", "other")]
 
 
+def test_a_trial_that_exchanges_nothing_is_as_extreme() -> None:
+    """Its difference is the measured one, but for rounding: 2 of the 32 exchanges of 5 lines."""
+    x, y = [0.58, 0.05, 0.59, 0.90, 0.90], [0.53, 0.00, 0.41, 0.81, 0.76]
+    lines = ["a b c d e"] * 5
+    scorer = Scorer([lines], metrics=["bleu"], resamples=9, trials=4000)
+    a, b = (scorer.count(lines).joined("x", np.array(values)) for values in (x, y))
+    [_, pair] = significance({"a": a, "b": b})
+    assert pair.p_randomization == pytest.approx(2 / 32, abs=0.015)
+
+
 def test_equal_scores_have_p_value_1() -> None:
     scorer = Scorer([REFERENCES], metrics=["bleu"], resamples=9, trials=9)
     rows = scorer.count(REFERENCES).joined("x", GOOD)

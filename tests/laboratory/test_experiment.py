@@ -51,3 +51,6 @@ def test_too_little_text_is_an_error_before_training(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the dev set has"):
         train_and_measure(corpus, WordTokenizer("none"), PLAN, tmp_path / "lab")
     assert not (tmp_path / "lab").exists()
+    few = open_corpus(None, "en-de", text(tmp_path, 5, seed=1), text(tmp_path, 300, seed=2))
+    with pytest.raises(InputError, match="tokens are too few to train on; expected at least 127"):
+        train_and_measure(few, WordTokenizer("none"), PLAN, tmp_path / "lab")

@@ -100,9 +100,20 @@ def test_auto_is_fp32_without_known_bf16_support(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda can=can: can, raising=False)
         with parallel.processes("cpu"):
             assert parallel.resolved("auto") == expected
+        with monkeypatch.context() as patch:  # a GPU does not decide for the CPU
+            patch.setattr(torch.cuda, "is_available", lambda: True)
+            assert parallel.resolved("auto", "cpu") == expected
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     with parallel.processes("cpu"):
         assert parallel.resolved("auto") == "fp32"
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), "fp32"), ((9, 0), "bf16")])
+def test_auto_is_fp32_on_gpus_that_emulate_bf16(
+    capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert parallel.resolved("auto", "cuda") == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have another library")

@@ -26,7 +26,7 @@ def bitext(pairs: list[tuple[str, ...]]) -> Bitext:
     return Bitext([pair[0] for pair in pairs], [pair[1] for pair in pairs], PATHS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts, st.integers(0, 5), st.booleans())
 def test_splits_are_disjoint(pairs: list[tuple[str, ...]], seed: int, by_document: bool) -> None:
     text, documents = bitext(pairs), [pair[2] for pair in pairs] if by_document else None

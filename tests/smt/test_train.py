@@ -192,6 +192,25 @@ def test_very_long_pairs_are_left_out(
         learn("none", ["x"], [long])
 
 
+def test_very_long_dev_lines_are_left_out(
+    few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(corpus: Corpus, *_: Any) -> None:
+        assert corpus.dev
+        assert few.dev
+        assert corpus.dev.source == few.dev.source
+        raise Interrupted
+
+    assert few.dev
+    monkeypatch.setattr(train, "build", stop)
+    monkeypatch.setattr(train, "compile_kernels", lambda *_: None)
+    monkeypatch.setattr(train, "LONGEST", 50)
+    source, target = [*few.dev.source, "a " * 51], [*few.dev.target, "b"]
+    text = replace(few, dev=replace(few.dev, source=source, target=target))
+    with pytest.raises(Interrupted):
+        train.train_smt(text, WordTokenizer(), TrainConfig(), "default", tmp_path / "m")
+
+
 def test_too_little_disk_space_is_an_error(
     cut: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

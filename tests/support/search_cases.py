@@ -1,4 +1,4 @@
-"""Small random models for the search: every span of the sentence 0 1 2 … is a distinct phrase."""
+"""Small random models for the search: every span of the sentence 4 5 6 … is a distinct phrase."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mtkit.smt.search.decoder import Limits, search
 from mtkit.smt.search.features import PHRASES, PREVIOUS
 from mtkit.smt.search.hypothesis import Records
 from mtkit.smt.search.nbest import NBest, n_best
-from mtkit.smt.search.options import Model, Options, Sentence, collect
+from mtkit.smt.search.options import FIRST_WORD, Model, Options, Sentence, collect
 from tests.support.kernels import hash_phrase, lm_step
 from tests.support.plain import PLAIN, in_double
 
@@ -103,10 +103,11 @@ def make(
     matches, verbatim: see ``asked``.
     """
     spans = np.array(sorted(choices), np.int64).reshape(-1, 2)
-    sentence, length = np.arange(N, dtype=np.int32), spans[:, 1] - spans[:, 0]
+    sentence = FIRST_WORD + np.arange(N, dtype=np.int32)
+    length = spans[:, 1] - spans[:, 0]
     key = np.array([hash_phrase(sentence, i, j - 1) for i, j in spans.tolist()], np.uint64)
     order = np.argsort(key)
-    source = [w for i, j in spans[order].tolist() for w in range(i, j)]
+    source = [w for i, j in spans[order].tolist() for w in sentence[i:j].tolist()]
     pairs = [c for span in spans[order].tolist() for c in choices[tuple(span)]]
     words = [w for _, ids, _ in pairs for w in ids]
     features = np.zeros((len(pairs), 4), np.float32)

@@ -102,13 +102,16 @@ def test_invalid_glossaries_are_refused(data: bytes, tmp_path: Path) -> None:
 
 def test_a_first_line_may_be_a_heading(tmp_path: Path) -> None:
     tokenize = WordTokenizer().tokenize
-    for heading, of in (("Source\tTarget", None), ("en\tde", ("en", "de")), ("en\tde", None)):
+    for heading, of in (
+        ("Source\tTarget", None), ("en\tde", ("en", "de")), ("en\tde", ("en-GB", "de")),
+        ("en\tde", None), ("English\tGerman", ("en", "de")), ("", ("en", "de")),
+    ):  # fmt: skip
         (tmp_path / "g.tsv").write_text(f"# terms\n{heading}\ncat\tKatze\n")
         entries = Glossary.read(tmp_path / "g.tsv", tokenize, of).entries
-        expected: dict[Words, list[Words]] = {("cat",): [("Katze",)]}
-        assert entries == (
-            expected if of or heading[0] == "S" else {("en",): [("de",)], **expected}
-        )
+        assert entries == {("cat",): [("Katze",)]}
+    (tmp_path / "g.tsv").write_text("de\ten\nKatze\tcat\n")
+    entries = Glossary.read(tmp_path / "g.tsv", tokenize, ("en", "de")).entries
+    assert entries == {("cat",): [("Katze",)]}
 
 
 def test_phrases_may_be_as_long_as_the_decoders(tmp_path: Path) -> None:
@@ -542,6 +545,14 @@ def test_unmatched_entries_are_counted() -> None:
     stems = Glossary({("machine",): [("M",)], ("machines",): [("N",)]}, inflected=True)
     assert stems.unmatched(stems.compliance([["x", "Machine"]], [["x", "M"]])) == []
     assert stems.unmatched(stems.compliance([["machine"]], [["M"]])) == [("machines",)]
+
+
+def test_inflected_matches_do_not_take_any_place_for_a_beginning() -> None:
+    """An address matches only exactly, but for a capital at the beginning of the sentence."""
+    entries: dict[Words, list[Words]] = {("mail",): [("M",)], ("info@x.org", "machine"): [("N",)]}
+    glossary = Glossary(entries, inflected=True)
+    assert glossary.matches(["mail", "Info@x.org", "machines"]) == [(0, 1, [("M",)])]
+    assert glossary.matches(["Info@x.org", "machines"]) == [(0, 2, [("N",)])]
 
 
 # --- the statistical translator

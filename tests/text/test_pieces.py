@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.system import EMPTY, Hypothesis
-from mtkit.text.pieces import best_sums, by_pieces, cut
+from mtkit.text.pieces import best_sums, by_pieces, cut, join
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,15 @@ def test_translations_of_pieces_are_joined() -> None:
     assert best.unknown == ["a", "c"]
     assert blank == [EMPTY]
     assert [h.pieces for h in short] == [1, 1]
+
+
+def test_the_first_of_each_piece_make_the_first_of_the_whole() -> None:
+    """A wider beam may find a higher score, but the best does not depend on the beam."""
+    piece = [Hypothesis("own", ["own"], -2.0), Hypothesis("wider", ["wider"], -1.0)]
+    found = join([piece, piece], [(0, 1), (1, 2)], 3, " ".join)
+    assert [h.text for h in found[:2]] == ["own own", "wider wider"]
+    assert [h.score for h in found] == [-4, -2, -3]
+    assert [h.text for h in join([piece, piece], [(0, 1), (1, 2)], 1, " ".join)] == ["own own"]
 
 
 def test_equal_texts_of_pieces_are_merged() -> None:

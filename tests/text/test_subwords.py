@@ -29,7 +29,7 @@ def subwords() -> Subwords:
 
 
 @given(WORDS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_words_of_known_letters_are_kept(subwords: Subwords, words: list[str]) -> None:
     [encoded] = subwords.encode([words])
     assert UNK not in encoded.ids
@@ -37,7 +37,7 @@ def test_words_of_known_letters_are_kept(subwords: Subwords, words: list[str]) -
 
 
 @given(WORDS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_pieces_map_to_words(subwords: Subwords, words: list[str]) -> None:
     [encoded] = subwords.encode([words])
     assert len(encoded.ids) == len(encoded.words)
@@ -118,7 +118,7 @@ def test_decoding_keeps_a_word_that_was_cut_off(subwords: Subwords) -> None:
 
 
 @given(st.lists(st.integers(0, SIZE - 1), max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_decoded_words_map_to_their_pieces(subwords: Subwords, ids: list[int]) -> None:
     ids = [i for i in ids if i < len(subwords)]
     parts, decoded = subwords.words(ids), subwords.decode(ids, [*"☃☎"])

@@ -33,7 +33,7 @@ def test_awkward_lines_round_trip(line: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",))))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_line_round_trips(line: str) -> None:
     tokens = WORDS.tokenize(line)
     assert WORDS.detokenize(tokens) == line
@@ -42,7 +42,7 @@ def test_any_line_round_trips(line: str) -> None:
 
 
 @given(st.text("aZ1 ￭％'\"-.,\t{}<>%é", max_size=20))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_lines_of_marks_round_trip(line: str) -> None:
     assert WORDS.detokenize(WORDS.tokenize(line)) == line
 

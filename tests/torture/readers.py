@@ -109,7 +109,7 @@ def reader(name: str, place: Path) -> Reader:
         "weights": read_weights, "suite": read_suite, "grammar": read_draft,
         "manifest": lambda path: Manifest.read(path.parent).mismatches(path.parent),
         "translations": lambda path: record.read(path, 1),
-        "lists": lambda path: OtherSystem("o").read(path, ["a", "b"], WordTokenizer("none")),
+        "lists": lambda path: OtherSystem("o", WordTokenizer("none")).read(path, ["a", "b"]),
         "vocabulary": Vocabulary.load, "subwords": Subwords.load,
         "array": lambda path: read_array(path, "<i4"), "checkpoint": checkpoint.progress_of,
         "tokens": tokens,

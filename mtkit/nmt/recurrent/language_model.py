@@ -33,6 +33,7 @@ from mtkit.nmt.recurrent.cells import STEPS, Gates, weights_of
 from mtkit.text.vocabulary import BOS, EOS
 
 Ids = NDArray[np.int64]
+SENTENCES_AT_ONCE, TOKENS_AT_ONCE = 64, 4096  # most that are scored at once
 BATCH, LENGTH = 32, 64  # chunks per update, ids per chunk
 PEAK, WARMUP = 3e-3, 30  # highest learning rate, updates until it is reached
 
@@ -55,6 +56,8 @@ class LanguageModel(nn.Module):
 
     def __init__(self, config: LmConfig) -> None:
         super().__init__()
+        if config.layers > 1 and (config.norm or config.residual == "time"):
+            raise ValueError("norm and residual in time need one layer")
         self.config = config
         D = config.hidden
         self.embedding = nn.Embedding(config.vocabulary, D)
@@ -188,8 +191,11 @@ def text_logprobs(model: LanguageModel, sentences: Sequence[Sequence[int]]) -> l
     Every sentence is preceded by ``<s> </s>``, as if it followed another one.
     """
     log_p: list[Floats] = [np.empty(0)] * len(sentences)
-    order = sorted(range(len(sentences)), key=lambda s: len(sentences[s]))
-    for rows in (order[i : i + 64] for i in range(0, len(order), 64)):
+    order = sorted(range(len(sentences)), key=lambda s: -len(sentences[s]))
+    while order:
+        longest = len(sentences[order[0]]) + 1
+        n = min(SENTENCES_AT_ONCE, max(1, TOKENS_AT_ONCE // longest))
+        rows, order = order[:n], order[n:]
         width = max(len(sentences[s]) for s in rows)
         y = torch.tensor([[*sentences[s], *[EOS] * (width + 1 - len(sentences[s]))] for s in rows])
         inputs = functional.pad(functional.pad(y[:, :-1], (1, 0), value=EOS), (1, 0), value=BOS)

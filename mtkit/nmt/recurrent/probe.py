@@ -97,7 +97,7 @@ def train_all(
 
     stream: ids of the text (T,). hidden: units. updates: of a set-up whose share is 1.
     """
-    autocast = resolved("auto") == "bf16"
+    autocast = resolved("auto", "cpu") == "bf16"
     jobs = []
     for setup in setups:
         for seed in seeds:

@@ -126,8 +126,10 @@ def _planned_run(
     ``config`` has another number of updates than the checkpoint.
     """
     pairs, file = len(corpus.train), place / CHECKPOINT
-    resume = bool(parallel.from_first_process(file.exists()))
-    preset_name = checkpoint.progress_of(file).get("preset", "small") if resume else suited(pairs)
+    progress = checkpoint.progress_of(file) if file.exists() else {}
+    # A checkpoint of the time measurement has no number of updates yet.
+    resume = bool(parallel.from_first_process(progress.get("updates", 0) > 0))
+    preset_name = progress.get("preset", "small") if resume else suited(pairs)
     settings = config if isinstance(config, TrainConfig) else preset(preset_name, **config)
     run, subwords = _prepare(corpus, tokenizer, settings, place, start)
     if resume:

@@ -25,6 +25,9 @@ from numpy.typing import NDArray
 from mtkit.text.subwords import Subwords
 from mtkit.text.vocabulary import SPECIALS, UNK
 
+FIRST_PIECE = len(SPECIALS)  # smallest id that is not a special's
+LONGEST = 20_000  # characters; segmenting a word takes time by the square of its length
+
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
@@ -83,7 +86,10 @@ class Segmented(Sequence[list[int]]):
 
     @cached_property
     def lengths(self) -> Int32:
-        """Number of pieces of each sentence, int32 (S,)."""
+        """Number of pieces of each sentence, int32 (S,).
+
+        That of characters if there are more than ``LONGEST``.
+        """
         return _lengths(self.words, self.begin, self.end, *self.spelling, self.p, self.seed)
 
     def select(self, rows: Int64) -> Segmented:
@@ -104,6 +110,12 @@ def _lengths(
     lengths = np.empty(len(begin), np.int32)
     for s in range(len(begin)):
         ids, state = words[begin[s] : end[s]], _state(seed, begin[s])
+        size = 0
+        for w in ids:
+            size += starts[w + 1] - starts[w]
+        if size > LONGEST:
+            lengths[s] = size
+            continue
         lengths[s] = len(_segment(ids, characters, starts, base, pairs, ranks, pieces, p, state))
     return lengths
 
@@ -136,8 +148,9 @@ def _segment(
                 merge[j - 1] = _find(pairs, w[j - 1] * base + w[j])
             if j + 1 < len(w):
                 merge[j] = _find(pairs, w[j] * base + w[j + 1])
-        out[n : n + len(w)] = w
-        n += len(w)
+        for piece in w:  # merges may spell a special, which the text must not contain
+            out[n] = piece if piece >= FIRST_PIECE else UNK
+            n += 1
     return out[:n]
 
 

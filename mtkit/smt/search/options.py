@@ -28,9 +28,11 @@ from mtkit.smt.phrases.context import Lexicon, log_probabilities, pair_score
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.features import CONTEXT, LM, NEXT, PHRASES, PREVIOUS, UNKNOWN, WORDS
+from mtkit.text.vocabulary import SPECIALS
 
 WINDOW = 64  # positions after the first gap that a hypothesis may cover; see ``hypothesis``
 CANDIDATES = 3  # the first CANDIDATES · limit pairs of a source phrase are compared
+FIRST_WORD = len(SPECIALS)  # smallest id that is not a special's
 COPIED = -1  # instead of a phrase pair: the source word is copied
 FREE, CUT = -1, -2  # a span outside all glossary matches; one with matched words that is no match
 FIXED = -2  # and below; FIXED − t: translation t of ``Sentence.target``
@@ -193,7 +195,11 @@ def _add_fixed(sentence: Sentence, m: int, model: Model, λ: Float64, ranked: Ra
 
 @lean
 def _find_row(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
-    """Return the row of the source phrase ``sentence[i : i + length]``, or −1."""
+    """Return the row of the source phrase ``sentence[i : i + length]``, or −1.
+
+    −1 also if it has an id of a special: in the table that is a word of the training text that is
+    spelled like a special, here any unknown word.
+    """
     row = int(np.searchsorted(table.key, key))
     if row == len(table.key) or table.key[row] != key:
         return -1
@@ -201,7 +207,8 @@ def _find_row(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, lengt
     if table.s_begin[row + 1] - begin != length:
         return -1
     for k in range(length):
-        if table.source[begin + k] != sentence[i + k]:
+        word = sentence[i + k]
+        if word < FIRST_WORD or table.source[begin + k] != word:
             return -1
     return row
 

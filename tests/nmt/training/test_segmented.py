@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mtkit.nmt.data import lengths
 from mtkit.nmt.training.segmented import _state, _uniform
 from mtkit.text.subwords import END_OF_WORD, Subwords
-from mtkit.text.vocabulary import UNK
+from mtkit.text.vocabulary import SPECIALS, UNK
 from tests.support.segmented import text_of
 
 TEXT = [["mann", "manna", "banane", "nana"], ["anna", "man", "bann", "am"]] * 5
@@ -48,6 +48,22 @@ def test_without_dropout_it_is_the_librarys_bpe(
     text = text_of(subwords, sentences)
     assert list(text) == [e.ids for e in subwords.encode(sentences)]
     assert list(text.sampled(0.0, 5)) == list(text)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3])
+def test_merges_do_not_spell_special_symbols(p: float) -> None:
+    """Training on the id of ``</s>`` would end translations there."""
+    sentences = [["<s>old</s>,", "a<pad>b"]] * 20
+    subwords = Subwords.train(sentences, 60)
+    assert any(piece < len(SPECIALS) for _, _, piece in subwords.merges())
+    ids = {i for of in text_of(subwords, sentences).sampled(p, 1) for i in of}
+    assert {i for i in ids if i < len(SPECIALS)} <= {UNK}
+
+
+def test_a_very_long_sentence_is_not_segmented_to_be_measured(subwords: Subwords) -> None:
+    sentences = [["man" * 10_000], ["man"]]
+    text = text_of(subwords, sentences)
+    assert text.lengths.tolist() == [30_000, len(subwords.encode([["man"]])[0].ids)]
 
 
 @pytest.mark.parametrize("p", [0.1, 0.4])

@@ -11,7 +11,7 @@ from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import DISTORTION, LM
 from mtkit.smt.search.forced import Forced, force
 from mtkit.smt.search.nbest import derivations
-from mtkit.smt.search.options import Options, collect
+from mtkit.smt.search.options import FIRST_WORD, Options, collect
 from mtkit.smt.system import MAX_WORDS, SmtSystem
 from mtkit.text.corpus import Corpus
 from tests.support.oracles import all_derivations
@@ -33,7 +33,7 @@ def smt(smt_directory: Path) -> SmtSystem:
 def forced(case: Case, y: tuple[int, ...], limits: Limits) -> tuple[Forced, Options]:
     """Return the best derivation of ``y`` and the options."""
     size = len(case.lm_model.words)
-    words, copied = np.arange(case.N, dtype=np.int32), np.zeros(case.N, np.int32)
+    words, copied = FIRST_WORD + np.arange(case.N, dtype=np.int32), np.zeros(case.N, np.int32)
     options = collect(asked(words, copied, y), case.model, case.λ, 20)
     ids = np.arange(size, size + case.N, dtype=np.int32)  # copied words are not in y
     return force(case.N, options, ids, Flat.of([y]), case.model.lm, case.λ, limits), options

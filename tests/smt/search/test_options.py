@@ -13,7 +13,9 @@ from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.features import LM, PREVIOUS
 from mtkit.smt.search.options import CANDIDATES, COPIED, collect
 from mtkit.smt.system import SmtSystem
-from mtkit.text.corpus import Corpus
+from mtkit.smt.train import TrainConfig, train_smt
+from mtkit.text.corpus import Bitext, Corpus
+from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import UNK
 from tests.support.kernels import lm_step, log_probabilities
 from tests.support.search_cases import asked, make, small_model
@@ -119,6 +121,25 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
                 assert options.state[w] == state
                 assert options.score_after[w] == pytest.approx(behind, abs=1e-6)
     assert longest == MAX_PHRASE
+
+
+def test_unknown_words_are_not_words_spelled_like_a_special(tmp_path: Path) -> None:
+    """All of them have one id, that of <unk>."""
+    pairs = [
+        ("a <unk> b", "A <unk> B"),
+        ("a <s> b", "A X B"),
+        ("a c b", "A C B"),
+        ("a", "A"),
+        ("b", "B"),
+    ]
+    text = Bitext([x for x, _ in pairs], [y for _, y in pairs], (tmp_path / "x", tmp_path / "y"))
+    corpus = Corpus("text", ("en", "de"), text, None, None)
+    config = TrainConfig("ibm1", order=2, tune="none")
+    train_smt(corpus, WordTokenizer("none"), config, "default", tmp_path / "m")
+    [[plain], [number], [special]] = SmtSystem.load(tmp_path / "m").translate(
+        ["a new b", "a 4711 b", "a <unk> b"]
+    )
+    assert (plain.text, number.text, special.text) == ("A new B", "A 4711 B", "A <unk> B")
 
 
 def test_phrase_pairs_that_lose_a_number_are_excluded() -> None:
