@@ -13,7 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from mtkit.nmt.data import Data
 from mtkit.nmt.model import ModelConfig, Seq2Seq
-from mtkit.nmt.recurrent import probe
+from mtkit.nmt.recurrent import language_model, probe
 from mtkit.nmt.recurrent.cells import STEPS, weights_of
 from mtkit.nmt.recurrent.gradients import (
     by_depth,
@@ -23,7 +23,13 @@ from mtkit.nmt.recurrent.gradients import (
     memory_span,
     spectral_norm,
 )
-from mtkit.nmt.recurrent.language_model import LanguageModel, LmConfig, mean_loss, next_logprobs
+from mtkit.nmt.recurrent.language_model import (
+    LanguageModel,
+    LmConfig,
+    mean_loss,
+    next_logprobs,
+    text_logprobs,
+)
 from mtkit.nmt.system import NmtSystem
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.vocabulary import BOS
@@ -190,6 +196,19 @@ def test_next_words_sum_to_one() -> None:
     for k in (0, 1, 5):
         each = [next_logprobs(found, w[:, :k], np.full(4, v)) for v in range(9)]
         np.testing.assert_allclose(np.exp(each).sum(0), 1, rtol=1e-5)
+
+
+def test_few_long_sentences_are_scored_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded by tokens, not by sentences."""
+    found, shapes = model().float(), list[tuple[int, ...]]()
+    found.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
+    sentences = [[4] * n for n in (1, 9, 2, 3, 2)]
+    together = text_logprobs(found, sentences)
+    monkeypatch.setattr(language_model, "TOKENS_AT_ONCE", 8)
+    shapes.clear()
+    for one, other in zip(together, text_logprobs(found, sentences), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert [rows for rows, _ in shapes] == [1, 2, 2]
 
 
 def test_the_loss_is_that_of_a_plain_loop() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mtkit.smt.alignment import diagonal, hmm, ibm1
+from mtkit.smt.alignment import direction as module
 from mtkit.smt.alignment.align import ALIGNERS, align
 from mtkit.smt.alignment.direction import LOW, Direction, em, posteriors, slots_of
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
-from mtkit.storage.arrays import joined, load, save
+from mtkit.storage.arrays import joined, load, mapped, save
 from mtkit.storage.stages import Outputs, Stages
 from mtkit.text import shards
 from tests.support.alignments import Interrupted, Interrupting, aligned, contents, posterior
@@ -123,6 +125,37 @@ def test_an_alignment_resumes_after_any_interruption(
         assert finish(f"{at}", 10**6) == whole, f"interrupted before job {at}"
         at += 37
     assert at > 100
+
+
+def test_tables_that_no_task_reads_are_removed_or_never_written(tmp_path: Path) -> None:
+    e, f = map(Flat.of, random_text(6))
+    stages = Stages(tmp_path / "stages", 2, TINY)
+    d = direction(tmp_path, e, f, 5, stages)
+    first = em(d, stages, "ibm1", ibm1.MODEL, 2, 0.0)
+    em(d, stages, "hmm", hmm.MODEL, 2, 0.0, first.t)
+    assert len(d.keys) > 4
+    assert {path.parent.parent.name for path in tmp_path.rglob("t.npy")} == {"hmm-2"}
+    assert {path.parent.name for path in tmp_path.rglob("sums.npy")} == {"0"}
+
+
+def test_one_part_is_open_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may open few files, and a text of many words has many parts."""
+    alive = list[weakref.ref]()
+
+    def counting(path: Path) -> np.ndarray:
+        array = mapped(path)
+        alive.append(weakref.ref(array))
+        assert sum(ref() is not None for ref in alive) <= 3  # the first, the last and this
+        return array
+
+    e, f = map(Flat.of, random_text(6))
+    stages = Stages(tmp_path / "stages", 1, TINY)
+    d = direction(tmp_path, e, f, 5, stages)
+    learnt = em(d, stages, "ibm1", ibm1.MODEL, 1, 0.0)
+    assert learnt.t is not None
+    monkeypatch.setattr(module, "mapped", counting)
+    d.by_key(learnt.t, "t", 0)
+    assert len(alive) > 4
 
 
 def test_words_beside_blank_lines_only_are_not_in_the_model(tmp_path: Path) -> None:
