@@ -116,7 +116,7 @@ class Combination:
     def _translations_of(
         self, part: Part, sentences: Sequence[str], n_best: int
     ) -> list[list[Hypothesis]]:
-        """Return its n-best lists, with candidates that obey the glossary first.
+        """Return the n-best lists of ``part``, with candidates that obey the glossary first.
 
         A sentence without a list is copied.
         """

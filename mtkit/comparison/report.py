@@ -375,9 +375,8 @@ def ranking(systems: Sequence[SystemResult]) -> list[SystemResult]:
     A combination that returns the translations of another system here is left out: it is no rival.
     """
     scores = {system.name: system.bleu_parts for system in systems}
-    rivals = (s.sole_part if s.sole_part != s.name else "" for s in systems)
     different = [
-        s for s, rival in zip(systems, rivals, strict=True) if s.bleu_parts != scores.get(rival)
+        s for s in systems if s.sole_part == s.name or s.bleu_parts != scores.get(s.sole_part)
     ]
     return sorted(different, key=lambda system: -system.bleu)
 

@@ -17,6 +17,7 @@ from mtkit.storage.structure import check_words
 Sentences = Sequence[Sequence[str]]  # as word tokens
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
+FIRST_WORD = len(SPECIALS)  # the smallest id of a word, or of a subword
 CODE_POINTS = 0x110000  # of Unicode: any of them may be a character that training did not see
 
 

@@ -18,7 +18,8 @@ from mtkit.smt.search.decoder import Limits, search
 from mtkit.smt.search.features import PHRASES, PREVIOUS
 from mtkit.smt.search.hypothesis import Records
 from mtkit.smt.search.nbest import NBest, n_best
-from mtkit.smt.search.options import FIRST_WORD, Model, Options, Sentence, collect
+from mtkit.smt.search.options import Model, Options, Sentence, collect
+from mtkit.text.vocabulary import FIRST_WORD
 from tests.support.kernels import hash_phrase, lm_step
 from tests.support.plain import PLAIN, in_double
 

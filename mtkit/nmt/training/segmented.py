@@ -23,9 +23,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.text.subwords import Subwords
-from mtkit.text.vocabulary import SPECIALS, UNK
+from mtkit.text.vocabulary import FIRST_WORD, SPECIALS, UNK
 
-FIRST_PIECE = len(SPECIALS)  # smallest id that is not a special's
 LONGEST = 20_000  # characters; segmenting a word takes time by the square of its length
 
 Int32 = NDArray[np.int32]
@@ -149,7 +148,7 @@ def _segment(
             if j + 1 < len(w):
                 merge[j] = _find(pairs, w[j] * base + w[j + 1])
         for piece in w:  # merges may spell a special, which the text must not contain
-            out[n] = piece if piece >= FIRST_PIECE else UNK
+            out[n] = piece if piece >= FIRST_WORD else UNK
             n += 1
     return out[:n]
 

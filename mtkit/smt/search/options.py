@@ -28,11 +28,10 @@ from mtkit.smt.phrases.context import Lexicon, log_probabilities, pair_score
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.features import CONTEXT, LM, NEXT, PHRASES, PREVIOUS, UNKNOWN, WORDS
-from mtkit.text.vocabulary import SPECIALS
+from mtkit.text.vocabulary import FIRST_WORD
 
 WINDOW = 64  # positions after the first gap that a hypothesis may cover; see ``hypothesis``
 CANDIDATES = 3  # the first CANDIDATES · limit pairs of a source phrase are compared
-FIRST_WORD = len(SPECIALS)  # smallest id that is not a special's
 COPIED = -1  # instead of a phrase pair: the source word is copied
 FREE, CUT = -1, -2  # a span outside all glossary matches; one with matched words that is no match
 FIXED = -2  # and below; FIXED − t: translation t of ``Sentence.target``

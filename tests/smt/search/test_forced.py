@@ -11,9 +11,10 @@ from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import DISTORTION, LM
 from mtkit.smt.search.forced import Forced, force
 from mtkit.smt.search.nbest import derivations
-from mtkit.smt.search.options import FIRST_WORD, Options, collect
+from mtkit.smt.search.options import Options, collect
 from mtkit.smt.system import MAX_WORDS, SmtSystem
 from mtkit.text.corpus import Corpus
+from mtkit.text.vocabulary import FIRST_WORD
 from tests.support.oracles import all_derivations
 from tests.support.search_cases import SIX, UNPRUNED, Case, asked, make, random_case, small_model
 
